@@ -102,6 +102,8 @@ impl From<&archive::Error> for Class {
             E::Unverified { source, .. } | E::Source { source, .. } => Self::from(&**source),
             E::Crossed { .. }
             | E::Expired { .. }
+            | E::UnreadableExpiry { .. }
+            | E::NotYetValid { .. }
             | E::NoPublicKey { .. }
             | E::UnsignedSource { .. }
             | E::UnsignedSurplus { .. } => Self::of(Kind::Untrusted),

@@ -1,11 +1,11 @@
 //! `Upstream`: a verified source of packages: a suite of this archive or of another one, or an archive without `dists/`.
 
-use std::{collections::BTreeSet, io};
+use std::{collections::BTreeSet, io, time::SystemTime};
 
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use super::copied_package::CopiedPackage;
+use super::{copied_package::CopiedPackage, dates::ACCEPTED_AHEAD};
 use crate::{
     compression::Compression,
     config::SuiteConfig,
@@ -254,13 +254,28 @@ pub(crate) async fn open_other(store: &Store, suite: &Suite, trust: &Trust) -> R
     Ok(opened)
 }
 
-/// Refuses a suite of another archive whose `Valid-Until` has passed, unless it is taken as it is.
+/// Refuses a suite of another archive that apt refuses for its times, unless it is taken as it is: `Valid-Until` has passed or
+/// is no date, or `Date` is in the future.
 pub(crate) fn refuse_expired(release: &Release, suite: &Suite, trust: &Trust) -> Result<(), Error> {
-    let until = release.valid_until().ok().flatten();
-    let now = trust.now.and_then(|now| Timestamp::try_from(now).ok());
-    match until.zip(now) {
-        Some((until, now)) if until < now && !trust.adopts() => {
-            Err(Error::Expired { suite: suite.clone(), until })
+    if trust.adopts() {
+        return Ok(());
+    }
+    let time = |at: Option<SystemTime>| at.and_then(|at| Timestamp::try_from(at).ok());
+    let (now, present) = (time(trust.now), time(trust.present()));
+    let suite = suite.clone();
+    match release.valid_until() {
+        Err(_) => {
+            let found = release.field("Valid-Until").unwrap_or_default().to_owned();
+            return Err(Error::UnreadableExpiry { suite, found });
+        }
+        Ok(Some(until)) if now.is_some_and(|now| until < now) => {
+            return Err(Error::Expired { suite, until });
+        }
+        Ok(_) => {}
+    }
+    match release.date().ok().zip(present) {
+        Some((date, now)) if date.duration_since(now) > ACCEPTED_AHEAD => {
+            Err(Error::NotYetValid { suite, date, now })
         }
         _ => Ok(()),
     }

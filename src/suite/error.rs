@@ -86,6 +86,29 @@ pub enum Error {
         /// The time.
         until: jiff::Timestamp,
     },
+    /// A suite that is a source has no readable time of expiry.
+    #[error(
+        "suite `{suite}` of the source is not known to be valid: its `Valid-Until` is no date: `{}`",
+        found.escape_debug()
+    )]
+    UnreadableExpiry {
+        /// The suite.
+        suite: Suite,
+        /// The text.
+        found: String,
+    },
+    /// A suite that is a source is dated later than apt accepts.
+    #[error(
+        "suite `{suite}` of the source is not valid yet: its `Date` is {date}, more than 10 s after {now}"
+    )]
+    NotYetValid {
+        /// The suite.
+        suite: Suite,
+        /// Its time.
+        date: jiff::Timestamp,
+        /// The time of this machine.
+        now: jiff::Timestamp,
+    },
     /// A suite would have expired before it is published.
     #[error("suite `{suite}` would be valid until {until}, which has passed: clients refuse it")]
     BornExpired {

@@ -191,6 +191,12 @@ fn of_other_archive(error: &Error) -> Option<String> {
         Error::Expired { .. } => {
             "its publisher has not renewed it, or an old copy is served: wait for the publisher, or name another mirror; renew an archive of your own with `publish refresh`; if the source is correct as it is, copy it once with `--trust-existing`"
         }
+        Error::UnreadableExpiry { .. } => {
+            "clients refuse it too (apt: `Invalid 'Valid-Until' entry`): its publisher has to correct it; if the source is correct as it is, copy it once with `--trust-existing`"
+        }
+        Error::NotYetValid { .. } => {
+            "clients refuse it too (`Acquire::Max-FutureTime` of apt is 10 s): correct the clock of this machine, or of the publisher, or wait until then; if the source is correct as it is, copy it once with `--trust-existing`"
+        }
         Error::HasOtherNames { names, .. } => {
             let commands: Vec<String> = names.iter().map(|name| format!("`publish drop {name}`")).collect();
             return Some(format!("first drop its other names with {}", commands.join(" and ")));

@@ -234,6 +234,11 @@ fn hint(error: &Error) -> Option<&'static str> {
                 "its publisher has not renewed it, or an old copy is served: wait for the publisher, or name another mirror in `Method` of the rule; `VerifyRelease: blindtrust` takes it as it is",
             );
         }
+        Error::NotYetValid { .. } => {
+            return Some(
+                "correct the clock of this machine, or wait until then; `VerifyRelease: blindtrust` takes it as it is",
+            );
+        }
         _ => return None,
     };
     Some(match distrust {
@@ -275,7 +280,7 @@ fn trust(call: &Call<'_>, rule: &SourceRule) -> Result<Trust, Failure> {
         named.extend(keys_of(word, &certificates, call));
         keyring.merge(&certificates);
     }
-    Ok(Trust::keyring(keyring, now).of_source_keys(SourceKeys { named }))
+    Ok(Trust::keyring(keyring, now).with_clock(call.session.clock).of_source_keys(SourceKeys { named }))
 }
 
 /// The keys that a word of `VerifyRelease` allows. One that is not the id of a key names all keys of its certificates.
