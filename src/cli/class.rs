@@ -134,6 +134,8 @@ impl From<&archive::Error> for Class {
             | E::PartOfMirror { .. }
             | E::UnknownComponent { .. }
             | E::UnknownPart { .. }
+            | E::NoIndexOfAll { .. }
+            | E::LeftOutBySource { .. }
             | E::OtherName { .. }
             | E::HasOtherNames { .. }
             | E::Hidden { .. }

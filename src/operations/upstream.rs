@@ -18,7 +18,7 @@ use crate::{
         discovery,
         error::Error,
         limits,
-        published::{PublishedSuite, unpack},
+        published::{PublishedSuite, plain_path, unpack},
         trust::Trust,
     },
 };
@@ -188,6 +188,13 @@ impl Upstream {
             }
         }
         Ok(None)
+    }
+
+    /// Whether the release file lists an index, which a mirror of a part may leave out all the same.
+    pub(crate) fn lists(&self, key: &PackagesKey) -> bool {
+        let plain = self.path(key);
+        let files = self.state.release().map(Release::files);
+        files.is_some_and(|files| files.keys().any(|path| plain_path(path) == plain))
     }
 
     fn path(&self, key: &PackagesKey) -> String {

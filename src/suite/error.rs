@@ -221,6 +221,24 @@ pub enum Error {
         /// The file.
         path: String,
     },
+    /// A source that is a mirror of a part leaves out what is to be copied.
+    #[error("the source is a mirror of a part of suite `{suite}` ({part}): it leaves out {what} `{name}`")]
+    LeftOutBySource {
+        /// The suite.
+        suite: Suite,
+        /// What the mirror has.
+        part: String,
+        /// `component` or `architecture`.
+        what: &'static str,
+        /// The name of what it leaves out.
+        name: String,
+    },
+    /// Only the packages for all architectures are to be copied, and they are in the indices of the others.
+    #[error("the source has no index of architecture `all`; it has {}", list(known))]
+    NoIndexOfAll {
+        /// The architectures of the source.
+        known: Vec<String>,
+    },
     /// An index cannot be unpacked.
     #[error("cannot unpack `{path}`")]
     Unpack {

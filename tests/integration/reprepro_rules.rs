@@ -516,3 +516,18 @@ fn files_are_planned_in_the_component_of_the_suite() {
     pair.lists(&["list", "map"]);
     pair.same("map");
 }
+
+#[test]
+fn an_index_that_a_mirror_leaves_out_is_named_as_such() {
+    let text = suite("part", "Update: up");
+    let rules = [rule("up", "Suite: sid\nArchitectures: amd64").replace("[UP]", "[UP]/../part")];
+    let Some(pair) = pair(&text, &rules) else { return };
+    let sandbox = &pair.sandbox;
+    upstream(sandbox, "up", "sid", "main", &[deb("foo")]);
+    upstream(sandbox, "up", "sid", "contrib", &[deb("bar")]);
+    let (from, to) = ("up", "./part");
+    sandbox.publish(["-a", from, "sync", to, "--suite", "sid", "--trust-existing", "-c", "main"]).ok();
+    let said = pair.one("ours", &["update"]);
+    said.fails(254)
+        .says(["contrib/binary-amd64/Packages`, which the mirror there leaves out", "`Components`"]);
+}

@@ -191,6 +191,12 @@ fn of_other_archive(error: &Error) -> Option<String> {
         Error::Expired { .. } => {
             "its publisher has not renewed it, or an old copy is served: wait for the publisher, or name another mirror; renew an archive of your own with `publish refresh`; if the source is correct as it is, copy it once with `--trust-existing`"
         }
+        Error::NoIndexOfAll { .. } => {
+            "packages for all architectures are in the index of each of these: name one with `--architecture`; `publish pull SUITE --architecture all --all` takes them alone"
+        }
+        Error::LeftOutBySource { .. } => {
+            "name a part that it has, or copy from the archive that it mirrors; a sync of the mirror with other options brings the rest there"
+        }
         Error::UnreadableExpiry { .. } => {
             "clients refuse it too (apt: `Invalid 'Valid-Until' entry`): its publisher has to correct it; if the source is correct as it is, copy it once with `--trust-existing`"
         }

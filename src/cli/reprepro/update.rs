@@ -195,6 +195,11 @@ impl Opened {
             return self.upstream.missing(key).into();
         }
         let path = self.upstream.shown(key);
+        if self.upstream.lists(key) {
+            let text = format!("rule `{}` reads `{path}`, which the mirror there leaves out", self.rule.name);
+            let hint = "name what the mirror has in `Components` and `Architectures` of the rule, or the archive that it mirrors in `Method`";
+            return status::with(status::FILE, Failure::text(text, Some(hint.to_owned())));
+        }
         let text =
             format!("rule `{}` reads `{path}`, which the release file there does not list", self.rule.name);
         let hint = "name the components and architectures of the source in `Components` and `Architectures` of the rule, as in `main>universe`";
