@@ -256,3 +256,32 @@ fn packages_that_the_suite_has_no_place_for_are_named() {
         "package `di 1.0 amd64` is left out",
     ]);
 }
+
+/// The pool of an archive may be on another disk; no other link leads out of it.
+#[test]
+fn the_pool_of_a_source_may_be_a_link_and_nothing_else() {
+    let sandbox = sandbox();
+    let key = public();
+    let links = |from: &str| {
+        fs::rename(sandbox.path("other").join(from), sandbox.path("disk")).unwrap();
+        std::os::unix::fs::symlink(sandbox.path("disk"), sandbox.path("other").join(from)).unwrap();
+    };
+    let pull = || {
+        let words = ["pull", "stable", "--new-suite", "--from", "other#bookworm", "--keyring", &key, "hello"];
+        sandbox.publish_after(600, &words)
+    };
+    let sync = |to: &str| {
+        sandbox.publish_after(600, &["-a", "other", "sync", to, "-s", "bookworm", "--keyring", &key])
+    };
+    links("pool");
+    pull().ok();
+    sync("./mirror").ok();
+    import(&sandbox, "other", &["-s", "bookworm", "--keyring", &key]).ok();
+    fs::remove_file(sandbox.path("other/pool")).unwrap();
+    fs::rename(sandbox.path("disk"), sandbox.path("other/pool")).unwrap();
+    links("pool/main");
+    fs::remove_dir_all(sandbox.archive("")).unwrap();
+    for outcome in [pull(), sync("./second")] {
+        outcome.fails(1).says(["is a link that leads out of the archive"]);
+    }
+}

@@ -14,7 +14,7 @@ use crate::{
     archive::{Error, Trust},
     cli::failure::{Failure, OUT_OF_REACH},
     config::{RuleKind, SourceRule, SuiteConfig},
-    dists::PackagesKey,
+    dists::{PackagesKey, layout::TREES},
     names::Suite,
     operations::{upgrade::RuleFilter, upstream::Upstream},
     signing::{Distrust, Gpg, KeySource, Keyring},
@@ -185,7 +185,7 @@ async fn other_at(
     let location = Location::parse(&place, &session.current);
     let location = location.map_err(|error| status::with(status::FAILED, Failure::of(&error, None)))?;
     let store = Store::open(&location, &session.environment)?.with_cache(Cache::of(&session.environment));
-    let store = store.revalidating();
+    let store = store.revalidating().with_linked_folders(&TREES);
     let name = match rule.suite.as_deref() {
         None => suite.codename.to_string(),
         Some(named) => named
