@@ -154,9 +154,10 @@ impl From<&archive::Error> for Class {
             E::NoDebs { path } | E::NotIncluded { path } | E::GenerationGone { path } => {
                 Self::about(Kind::NotFound, path)
             }
-            E::NotPublished { .. } | E::NoGeneration { .. } | E::UnlistedGenerations { .. } => {
-                Self::of(Kind::NotFound)
-            }
+            E::NotPublished { .. }
+            | E::NoSuchSuite { .. }
+            | E::NoGeneration { .. }
+            | E::UnlistedGenerations { .. } => Self::of(Kind::NotFound),
             E::NotCarried(failed) => failed.first().map_or_else(|| Self::of(Kind::Store), Self::from),
             E::Pruning { .. }
             | E::BeingDropped { .. }

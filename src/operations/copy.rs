@@ -496,18 +496,24 @@ type Opened = (PublishedSuite, AllIndices, Vec<String>);
 
 /// An error about a file of another archive, which is not ours to repair.
 fn of_source(error: Error, archive: &Store) -> Error {
+    // A web server shows no suites: the location has to name one.
+    if let Error::NotPublished { suite, known } = &error
+        && known.is_empty()
+    {
+        return Error::NoSuchSuite { suite: suite.clone(), location: archive.location().to_string() };
+    }
     let is_of_a_file = matches!(
         error,
         Error::Mismatch { .. }
             | Error::Longer { .. }
             | Error::Missing { .. }
+            | Error::NotMirrored { .. }
             | Error::Unpack { .. }
             | Error::Index { .. }
             | Error::Pointer { .. }
             | Error::Store(store::Error::TooLarge { .. })
     );
     let location = archive.location().to_string();
-            | Error::NotMirrored { .. }
     if is_of_a_file { Error::Source { location, source: Box::new(error) } } else { error }
 }
 

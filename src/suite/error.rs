@@ -221,6 +221,14 @@ pub enum Error {
         /// The file.
         path: String,
     },
+    /// The archive that packages are taken from has no suite of this name.
+    #[error("there is no suite `{suite}` in `{location}`")]
+    NoSuchSuite {
+        /// The suite.
+        suite: Suite,
+        /// The location of that archive.
+        location: String,
+    },
     /// A source that is a mirror of a part leaves out what is to be copied.
     #[error("the source is a mirror of a part of suite `{suite}` ({part}): it leaves out {what} `{name}`")]
     LeftOutBySource {

@@ -716,3 +716,13 @@ fn a_formula_takes_only_what_a_pattern_takes() {
         .ok()
         .says(["+ universal 1.0 amd64 (contrib)"]);
 }
+
+#[test]
+fn a_source_on_the_web_is_named_with_its_suite() {
+    let sandbox = sandbox("");
+    let web = Web::of(sandbox.path("other"));
+    for from in [web.url.clone(), format!("{}#nope", web.url)] {
+        let hint = format!("`--from {}#SUITE`", web.url);
+        refused(&sandbox, |sandbox| pull_from(sandbox, &from, &["hello"]), &["there is no suite", &hint]);
+    }
+}

@@ -191,6 +191,9 @@ fn of_other_archive(error: &Error) -> Option<String> {
         Error::Expired { .. } => {
             "its publisher has not renewed it, or an old copy is served: wait for the publisher, or name another mirror; renew an archive of your own with `publish refresh`; if the source is correct as it is, copy it once with `--trust-existing`"
         }
+        Error::NoSuchSuite { location, .. } => {
+            return Some(format!("name a suite that is there, as in `--from {location}#SUITE`"));
+        }
         Error::NoIndexOfAll { .. } => {
             "packages for all architectures are in the index of each of these: name one with `--architecture`; `publish pull SUITE --architecture all --all` takes them alone"
         }

@@ -234,6 +234,7 @@ fn hint(error: &Error) -> Option<&'static str> {
                 "its publisher has not renewed it, or an old copy is served: wait for the publisher, or name another mirror in `Method` of the rule; `VerifyRelease: blindtrust` takes it as it is",
             );
         }
+        Error::NotPublished { .. } => return Some("name a suite that is there in `Suite` of the rule"),
         Error::NotYetValid { .. } => {
             return Some(
                 "correct the clock of this machine, or wait until then; `VerifyRelease: blindtrust` takes it as it is",
