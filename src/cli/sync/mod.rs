@@ -142,10 +142,12 @@ async fn carry(
     for suite in
         report.synced.suites.iter().filter(|suite| suite.published && suite.signed && !suite.verified)
     {
-        session.ui.warn(&format!(
-            "the signature of suite `{}` was not verified: no public key is known; name the keys with `--keyring FILE`, which later changes of the suite will require",
-            suite.suite
-        ));
+        let why = if archive.trust.keys().is_empty() {
+            "no public key is known; name the keys with `--keyring FILE`, which later changes of the suite will require"
+        } else {
+            "`--trust-existing` copies it as it is; later changes of the suite will require a key that verifies it"
+        };
+        session.ui.warn(&format!("the signature of suite `{}` was not verified: {why}", suite.suite));
     }
     let is_complete = report.synced.errors.is_empty() && report.synced.failed.is_empty();
     if is_complete && !args.dry_run {
