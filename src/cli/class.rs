@@ -102,6 +102,8 @@ impl From<&archive::Error> for Class {
             E::Unverified { source, .. } | E::Source { source, .. } => Self::from(&**source),
             E::Crossed { .. }
             | E::Expired { .. }
+            | E::UnreadableExpiry { .. }
+            | E::NotYetValid { .. }
             | E::NoPublicKey { .. }
             | E::UnsignedSource { .. }
             | E::UnsignedSurplus { .. } => Self::of(Kind::Untrusted),
@@ -111,6 +113,7 @@ impl From<&archive::Error> for Class {
             | E::Mismatch { path, .. }
             | E::Longer { path, .. }
             | E::Missing { path }
+            | E::NotMirrored { path, .. }
             | E::NotAtSource { path }
             | E::Unpack { path, .. }
             | E::Index { path, .. }
@@ -131,6 +134,8 @@ impl From<&archive::Error> for Class {
             | E::PartOfMirror { .. }
             | E::UnknownComponent { .. }
             | E::UnknownPart { .. }
+            | E::NoIndexOfAll { .. }
+            | E::LeftOutBySource { .. }
             | E::OtherName { .. }
             | E::HasOtherNames { .. }
             | E::Hidden { .. }
@@ -149,9 +154,10 @@ impl From<&archive::Error> for Class {
             E::NoDebs { path } | E::NotIncluded { path } | E::GenerationGone { path } => {
                 Self::about(Kind::NotFound, path)
             }
-            E::NotPublished { .. } | E::NoGeneration { .. } | E::UnlistedGenerations { .. } => {
-                Self::of(Kind::NotFound)
-            }
+            E::NotPublished { .. }
+            | E::NoSuchSuite { .. }
+            | E::NoGeneration { .. }
+            | E::UnlistedGenerations { .. } => Self::of(Kind::NotFound),
             E::NotCarried(failed) => failed.first().map_or_else(|| Self::of(Kind::Store), Self::from),
             E::Pruning { .. }
             | E::BeingDropped { .. }

@@ -13,11 +13,12 @@ use super::{
 };
 use crate::{
     archive::{
-        Archive, CommitReport, Copies, Incoming, Matcher, NewPackage, Selection, SuiteEdit, SuiteKeys, Trust,
-        find_files, read_packages,
+        Archive, CommitReport, Copies, Incoming, Matcher, NewPackage, Places, Selection, SuiteEdit,
+        SuiteKeys, Trust, find_files, read_packages,
     },
     config::SuiteConfig,
-    names::Suite,
+    dists::layout::TREES,
+    names::{Architecture, Component, Suite},
     operations::{rebuilt, upstream::Upstream},
     store::{Location, Store},
     suite::flat,
@@ -35,7 +36,8 @@ Examples:\n\
 \x20 publish --archive ./apt import https://apt.example.org --suite stable --keyring example.asc --dry-run\n\
 \x20 publish --archive s3://packages.example.org/apt import /srv/old --trust-existing\n\
 \x20 publish --archive ./apt import s3://deb-s3.example.org --rebuild --trust-existing\n\
-\x20 publish --archive ./apt import ./flat/ --to stable --trust-existing")]
+\x20 publish --archive ./apt import ./flat/ --to stable --trust-existing\n\
+\x20 publish --archive ./apt import ./mirror --keyring debian.asc --component main --architecture amd64")]
 pub(super) struct Args {
     /// Archive to take the packages from: a folder, a bucket or a URL
     #[arg(value_name = "LOCATION")]
@@ -44,6 +46,14 @@ pub(super) struct Args {
     /// Import only this suite; repeatable; required on the web, unless the archive has no `dists/`
     #[arg(short, long, value_name = "SUITE")]
     suite: Vec<String>,
+
+    /// Import only packages of this component; repeatable
+    #[arg(short, long, value_name = "COMPONENT")]
+    component: Vec<Component>,
+
+    /// Import only packages of this architecture, such as `amd64` or `source`, and those for all; repeatable
+    #[arg(long, value_name = "ARCHITECTURE", value_parser = Architecture::parse_selector)]
+    architecture: Vec<Architecture>,
 
     /// Suite to publish in [default: the one of the same name; `stable` for an archive without suites]
     #[arg(long, value_name = "SUITE")]
@@ -82,8 +92,8 @@ pub(super) async fn run(args: &Args, mut session: Session<'_>) -> Result<ExitCod
     if location == session.location {
         return Err(Failure::usage(format!("`{}` is the archive itself", args.location)));
     }
-    let store = Store::open(&location, &session.environment)?;
-    if store.overlaps(&session.store, &crate::dists::layout::TREES) {
+    let store = Store::open(&location, &session.environment)?.with_linked_folders(&TREES);
+    if store.overlaps(&session.store, &TREES) {
         return Err(Failure::usage(format!(
             "`{}` is the archive, is inside it or contains it",
             args.location
@@ -152,10 +162,15 @@ async fn verified(
         }
         error => error.into(),
     })?;
+    upstream.refuse_unknown(&args.component, &args.architecture)?;
     let is_configured = session.config.find(name).is_some();
     let published = session.archive(Trust::unverified()).suite(&to.codename).await?;
     let is_new = !is_configured && published.pointer().is_none();
-    let to = if is_new { upstream.settings_for(to) } else { to };
+    let mut to = if is_new { upstream.settings_for(to) } else { to };
+    if is_new {
+        to.components.retain(|name| args.component.is_empty() || args.component.contains(name));
+        to.architectures.retain(|name| args.architecture.is_empty() || args.architecture.contains(name));
+    }
     Ok(Verified { other, to, keys, trust })
 }
 
@@ -167,11 +182,18 @@ fn no_suite(suite: &Suite, location: &str) -> Failure {
 /// Publishes all packages of one source.
 async fn import(args: &Args, session: &Session<'_>, source: Verified) -> Result<CommitReport, Failure> {
     let Verified { other, to, keys, trust } = source;
+    let places = Places { components: args.component.clone(), ..Places::default() };
+    let mut architectures = args.architecture.clone();
+    if architectures.iter().any(|name| !name.is_source()) {
+        architectures.push(Architecture::all());
+    }
     let copies = Copies {
         archive: Some(other.store),
         flat: other.flat,
         generation: other.generation,
-        selected: vec![Selection::of(Matcher::All)],
+        selected: vec![Selection { places, ..Selection::of(Matcher::All) }],
+        architectures,
+        with_variants: true,
         rebuilt: args.rebuild,
         ..Copies::new(other.suite, trust)
     };
@@ -219,6 +241,13 @@ async fn packages(args: &Args, session: &Session<'_>, folder: &Location) -> Resu
         let text = format!("`{}` is a folder of packages, which has no suite `{suite}`", args.location);
         let hint = "name the suite to publish in with `--to SUITE`".to_owned();
         return Err(Failure::text(text, Some(hint)).into_usage());
+    }
+    if !args.component.is_empty() || !args.architecture.is_empty() {
+        let text = format!(
+            "`{}` is a folder of packages: `--component` and `--architecture` are for archives",
+            args.location
+        );
+        return Err(Failure::usage(text));
     }
     let suite = session.suite_to_extend(args.to.as_deref(), true).await?;
     let keys = session.keys_to_publish(&suite).await?;

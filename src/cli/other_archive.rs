@@ -4,6 +4,7 @@ use super::{class::Kind, failure::Failure, session::Session, state};
 use crate::{
     archive::{Archive, Trust},
     config::SuiteConfig,
+    dists::layout::TREES,
     names::Suite,
     store::{Cache, Location, Store},
     suite::flat,
@@ -30,6 +31,8 @@ impl OtherArchive {
         let location = session.location_of(place)?;
         let cache = Cache::of(&session.environment);
         let store = Store::open(&location, &session.environment)?.with_cache(cache).revalidating();
+        // As in every archive, these may be links to another disk.
+        let store = store.with_linked_folders(&TREES);
         if let Some(folder) = named.and_then(|suite| suite.strip_suffix('/')) {
             let folder = folder.trim_start_matches("./").trim_matches('/');
             let folder = if folder == "." { "" } else { folder };

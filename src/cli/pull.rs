@@ -4,9 +4,8 @@ use std::process::ExitCode;
 
 use super::{change_args::ChangeArgs, failure::Failure, other_archive::OtherArchive, session::Session};
 use crate::{
-    archive::{Copies, CopySource, Matcher, Named, Places, Selection, SuiteEdit, Trust, Wanted},
+    archive::{Copies, CopySource, Named, SuiteEdit, Trust, Wanted},
     config::{Sources, SuiteConfig},
-    dists::IndexKind,
     formula::Formula,
     names::{Architecture, Component},
 };
@@ -74,6 +73,9 @@ pub(super) struct Args {
     architecture: Vec<Architecture>,
 
     /// Component in SUITE [default: the one where SUITE has the package, else the one in the other archive]
+    ///
+    /// Of another archive that is a mirror of a part, only the component of this name need be there, if it has one; with
+    /// --architecture, only the indices of that.
     #[arg(short, long)]
     component: Option<Component>,
 
@@ -110,7 +112,7 @@ pub(super) async fn run(args: &Args, mut session: Session<'_>) -> Result<ExitCod
         others: all,
         generation,
         wanted: args.wanted(&names),
-        selected: args.selected(&architectures)?,
+        filter: args.formula()?,
         architectures,
         with_variants: args.architecture.is_empty(),
         component: args.component.clone(),
@@ -173,26 +175,9 @@ impl Args {
         names.chain(self.source.iter().map(|text| Wanted::parse(text, Named::Source))).collect()
     }
 
-    /// The packages of `--filter`, where packages of these architectures are taken: as reprepro's `FilterFormula`, it applies
-    /// to all of their indices alike.
-    fn selected(&self, taken: &[Architecture]) -> Result<Vec<Selection>, Failure> {
-        let Some(text) = &self.filter else { return Ok(Vec::new()) };
-        let formula = Formula::parse_query(text).map_err(|error| Failure::usage(error.to_string()))?;
-        let (sources, mut binaries): (Vec<_>, Vec<_>) =
-            self.architecture.iter().cloned().partition(Architecture::is_source);
-        if binaries.iter().any(Architecture::is_all) && binaries.len() == 1 {
-            binaries.clear();
-        }
-        let mut kinds = Vec::new();
-        if taken.is_empty() || !taken.iter().all(Architecture::is_source) {
-            kinds.extend([IndexKind::Packages, IndexKind::Installer, IndexKind::Debug]);
-        }
-        if taken.iter().any(Architecture::is_source) {
-            kinds.push(IndexKind::Sources);
-        }
-        let mut architectures = binaries;
-        architectures.extend(sources);
-        let places = Places { components: Vec::new(), architectures, kinds };
-        Ok(vec![Selection { places, matcher: Matcher::Formula(formula), newest: true }])
+    fn formula(&self) -> Result<Option<Formula>, Failure> {
+        let parse =
+            |text: &String| Formula::parse_query(text).map_err(|error| Failure::usage(error.to_string()));
+        self.filter.as_ref().map(parse).transpose()
     }
 }

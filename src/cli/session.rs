@@ -469,7 +469,7 @@ impl<'a> Session<'a> {
         if self.plans && trust.keys().is_empty() {
             Trust::keyring(Keyring::new(), self.now).adopt_existing()
         } else {
-            trust
+            trust.with_clock(self.clock)
         }
     }
 
@@ -478,7 +478,7 @@ impl<'a> Session<'a> {
     pub(super) fn trust_to_read(&self) -> Trust {
         let (trust, problems) = self.keychain_to_read().trust_to_read();
         self.warn_of_unreadable(problems);
-        trust
+        trust.with_clock(self.clock)
     }
 
     /// Returns the policy that trusts only the keys in these files, like `Signed-By` on a client.
@@ -492,7 +492,7 @@ impl<'a> Session<'a> {
                 Failure::from(error).with_hint(hint)
             })?;
         }
-        Ok(Trust::keyring(keyring, self.now))
+        Ok(Trust::keyring(keyring, self.now).with_clock(self.clock))
     }
 
     /// Whether `--trust-existing` is given.

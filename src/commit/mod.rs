@@ -205,7 +205,7 @@ impl Archive {
         }
         if !prepared.changes_something() {
             let outcome = prepared.finish_earlier().await?;
-            self.publish_other_names(suite, &names, how.events).await?;
+            self.publish_other_names((suite, None), &names, how.events).await?;
             return Ok(outcome);
         }
         // A crash here leaves unreferenced files, which `prune` deletes.
@@ -240,7 +240,7 @@ impl Archive {
         let derived = async {
             compat_names::clear(&self.store, suite, published.release()).await?;
             published.derive(&self.trust, &by_hash).await?;
-            self.publish_other_names(suite, &names, how.events).await?;
+            self.publish_other_names((suite, None), &names, how.events).await?;
             compat_names::write(&self.store, how.config, published.release()).await?;
             self.publish_client_keys(how).await?;
             self.publish_client_files(how, &client).await?;

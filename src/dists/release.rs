@@ -268,9 +268,10 @@ impl Release {
         self.time("Date")?.ok_or(Error::Field { field: "Date", found: None })
     }
 
-    /// The time in `Valid-Until`.
+    /// The time in `Valid-Until`; as for apt, an empty field is none.
     pub fn valid_until(&self) -> Result<Option<Timestamp>, Error> {
-        self.time("Valid-Until")
+        let is_empty = self.field("Valid-Until").is_some_and(|text| text.trim().is_empty());
+        if is_empty { Ok(None) } else { self.time("Valid-Until") }
     }
 
     fn time(&self, field: &'static str) -> Result<Option<Timestamp>, Error> {

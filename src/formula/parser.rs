@@ -267,7 +267,8 @@ impl<'a> Parser<'a> {
         }
         // aptly compares with a value alone.
         let order = order.or_else(|| {
-            let is_value = self.is_query && glob.is_none() && self.peek().is_some_and(char::is_alphanumeric);
+            let begins_value = |c: char| c.is_alphanumeric() || matches!(c, '"' | '\'');
+            let is_value = self.is_query && glob.is_none() && self.peek().is_some_and(begins_value);
             is_value.then_some(&ORDERS[0])
         });
         if glob.is_none() && order.is_none() {

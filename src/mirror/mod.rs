@@ -11,6 +11,7 @@ mod difference;
 mod root;
 mod verify;
 mod source;
+mod names;
 mod images;
 mod page;
 mod run;
@@ -241,7 +242,8 @@ impl Run<'_> {
         }
         let difference = Difference::between(&sides).await?;
         let part_changes = *carried.subset() != partial_there.subset && sides.same_pointer();
-        let outcome = SyncedSuite { part_changes, ..self.outcome(&sides, &difference) };
+        let mut outcome = SyncedSuite { part_changes, ..self.outcome(&sides, &difference) };
+        let names = self.other_names(&sides, &difference).await?;
         self.synced.there += difference.known;
         if self.how.dry_run {
             self.synced.missing.extend(difference.missing.iter().cloned());
@@ -309,6 +311,9 @@ impl Run<'_> {
             self.synced.failed.extend(failed);
             return Ok(outcome);
         }
+        // Before `Release`, which marks the suite as complete: a run after a crash here finds the names again.
+        self.publish_other_names(suite, &difference, &names).await?;
+        outcome.names = names;
         let names_change = !difference.compat_names.is_empty() || !difference.forms.is_empty();
         self.write_forms(difference.forms).await?;
         if names_change {
@@ -349,6 +354,7 @@ impl Run<'_> {
                 release.field("Codename").is_some_and(|codename| codename != source.name().as_str())
             }),
             has_sources: source.edited_keys().iter().any(is_of_sources),
+            names: Vec::new(),
         }
     }
 

@@ -13,6 +13,7 @@ use crate::{
         Release,
         subset::{Carried, Subset},
     },
+    names::Architecture,
     suite::{error::Error, partial::Partial, published::PublishedSuite},
 };
 
@@ -29,7 +30,21 @@ impl Run<'_> {
             }
             partial.subset
         };
+        self.refuse_left_out(source, &of_source)?;
         Ok(self.how.subset.within(&of_source).of(&release))
+    }
+
+    /// Refuses a named part that a source leaves out, which is a mirror of a part by its own record.
+    fn refuse_left_out(&self, source: &PublishedSuite, has: &Subset) -> Result<(), Error> {
+        let Subset { components, architectures, .. } = &self.how.subset;
+        let components = components.iter().filter(|name| !has.has_component(name.as_str()));
+        let components = components.map(|name| ("component", name.to_string()));
+        let architectures =
+            architectures.iter().filter(|name| !name.is_source() && !has.has_architecture(name.as_str()));
+        let architectures = architectures.map(|name| ("architecture", name.to_string()));
+        let Some((what, name)) = components.chain(architectures).next() else { return Ok(()) };
+        let (suite, part) = (source.name().clone(), has.describe());
+        Err(Error::LeftOutBySource { suite, part, what, name })
     }
 
     /// The part of a suite that the destination has; all of it where an earlier run has recorded that.
@@ -90,6 +105,13 @@ impl Run<'_> {
             }
         }
         let architectures = known("Architectures");
+        // Packages for all architectures are in the indices of the others, unless `all` has indices of its own.
+        let lists_all = |release: &&Release| release.files().keys().any(|path| path.contains("/binary-all/"));
+        let is_all_alone =
+            !subset.architectures.is_empty() && subset.architectures.iter().all(Architecture::is_all);
+        if is_all_alone && !releases.is_empty() && !releases.iter().any(lists_all) {
+            return Err(Error::NoIndexOfAll { known: architectures });
+        }
         for architecture in subset.architectures.iter().filter(|name| !name.is_all() && !name.is_source()) {
             if !architectures.is_empty() && !architectures.iter().any(|name| name == architecture.as_str()) {
                 let name = architecture.to_string();

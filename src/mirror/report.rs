@@ -55,6 +55,8 @@ pub struct SyncedSuite {
     pub has_other_name: bool,
     /// Whether it has source packages.
     pub has_sources: bool,
+    /// Its other names at the destination that were published with it.
+    pub names: Vec<Suite>,
 }
 
 impl SyncedSuite {

@@ -66,6 +66,7 @@ impl Run<'_> {
                 verified: !pointer.signers.is_empty(),
                 has_other_name: release.field("Codename").is_some_and(|codename| codename != suite.as_str()),
                 has_sources: source.edited_keys().iter().any(is_of_sources),
+                names: Vec::new(),
             });
         }
         self.synced.suites = suites;

@@ -58,23 +58,46 @@ impl<'a> Offer<'a> {
 
     /// The best package that fulfils a dependency; one that fulfils all of the same package before another.
     fn best(&self, dependency: &Dependency, all: &[Vec<Dependency>]) -> Option<&Candidate<'a>> {
-        let fits = |one: &Dependency, candidate: &Candidate<'_>| {
-            one.fits(candidate.version.as_deref()) && one.is_offered_by(candidate.entry.stanza())
-        };
         // `x (>= 1), x (<< 3)` are two dependencies on one package.
         let alone = || all.iter().filter(|group| group.len() == 1).map(|group| &group[0]);
         let fits_all = |candidate: &Candidate<'_>| {
-            alone().filter(|other| other.name == dependency.name).all(|other| fits(other, candidate))
+            alone().filter(|other| other.name == dependency.name).all(|other| candidate.fits(other))
         };
         let candidates = self.by_name.get(&dependency.name)?.iter();
         // Of the same version, the one of the first source: the last maximum is returned.
-        let fitting = candidates.rev().filter(|candidate| fits(dependency, candidate));
+        let fitting = candidates.rev().filter(|candidate| candidate.fits(dependency));
         fitting.max_by(|one, other| {
             let by_all = fits_all(one).cmp(&fits_all(other));
             let by_name = by_all.then_with(|| other.is_provided.cmp(&one.is_provided));
             by_name.then_with(|| one.entry.order_of_versions(&other.entry))
         })
     }
+}
+
+impl Candidate<'_> {
+    fn fits(&self, dependency: &Dependency) -> bool {
+        dependency.fits(self.version.as_deref()) && dependency.is_offered_by(self.entry.stanza())
+    }
+}
+
+/// Returns the dependencies on the same package that only different versions of it fulfil, of which a client installs one.
+fn contradictions(required: &[Vec<Dependency>], offers: [&Offer<'_>; 2]) -> Vec<String> {
+    let mut by_name: BTreeMap<&str, Vec<&Dependency>> = BTreeMap::new();
+    for group in required.iter().filter(|group| group.len() == 1) {
+        by_name.entry(&group[0].name).or_default().push(&group[0]);
+    }
+    by_name.retain(|name, all| {
+        let named = offers.iter().filter_map(|offer| offer.by_name.get(*name)).flatten();
+        let fitting: Vec<_> = named.filter(|found| all.iter().any(|one| found.fits(one))).collect();
+        // Packages of other names that provide it can be installed beside it.
+        let names: BTreeSet<&str> = fitting.iter().map(|found| found.entry.name()).collect();
+        // One that no version fulfils is missing as it is.
+        let each = all.iter().all(|one| fitting.iter().any(|found| found.fits(one)));
+        let is_fulfilled = fitting.iter().any(|found| all.iter().all(|one| found.fits(one)));
+        each && !is_fulfilled && names.len() == 1
+    });
+    let shown = |all: &Vec<&Dependency>| all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    by_name.values().map(shown).collect()
 }
 
 impl<'a> Closure<'a> {
@@ -117,6 +140,12 @@ impl<'a> Closure<'a> {
             }
             while let Some(package) = open.pop() {
                 let required = Dependency::required(package.stanza());
+                for shown in contradictions(&required, [&known, &source]) {
+                    let lacking = missing.entry(shown);
+                    let (_, where_missing) =
+                        lacking.or_insert_with(|| (package.name().to_owned(), BTreeSet::new()));
+                    where_missing.insert(architecture.clone());
+                }
                 for alternatives in &required {
                     let shown = || {
                         let all: Vec<String> = alternatives.iter().map(ToString::to_string).collect();

@@ -33,6 +33,11 @@ pub(crate) struct CopiedPackage {
 }
 
 impl CopiedPackage {
+    /// The package for messages.
+    pub(crate) fn subject(&self) -> String {
+        format!("{} {} {}", self.entry.name(), self.entry.version(), self.entry.index_architecture())
+    }
+
     /// Parses the required fields of a stanza.
     pub(crate) fn of(
         entry: PackageEntry,
@@ -82,6 +87,19 @@ impl CopiedPackage {
         let mut files: Vec<(PoolPath, u64)> = paths.into_iter().zip(sizes).collect();
         let (path, size) = files.remove(0);
         Ok(Self { entry, component, architecture, path, size, others: files, only: None, remote })
+    }
+
+    /// The same package in another component; the files of another archive are written to the pool of that.
+    pub(crate) fn in_component(self, component: &Component) -> Result<Self, Error> {
+        if self.remote.is_empty() {
+            return Ok(Self { component: component.clone(), ..self });
+        }
+        let placed = placed(&self.entry, component, &self.remote);
+        let (entry, paths) = placed.map_err(|source| refused(&self.entry, &self.architecture, source))?;
+        let sizes = self.remote.iter().map(|file| file.expected.size);
+        let mut others: Vec<(PoolPath, u64)> = paths.into_iter().zip(sizes).collect();
+        let (path, size) = others.remove(0);
+        Ok(Self { entry, component: component.clone(), path, size, others, ..self })
     }
 }
 

@@ -12,13 +12,14 @@ use super::{
     closure::Closure,
     copied_package::CopiedPackage,
     flat,
-    selection::Selection,
+    selection::{Matcher, Selection},
     translations,
     upstream::{Upstream, open_other},
 };
 use crate::{
     deb,
     dists::{PackageEntry, PackagesIndex, PackagesKey},
+    formula::Formula,
     glob::Glob,
     names::{Architecture, Component, Suite},
     nearest::nearest,
@@ -58,6 +59,8 @@ pub struct Copies {
     pub with_variants: bool,
     /// Their new component; by default the one in the source suite.
     pub component: Option<Component>,
+    /// Further packages: the newest version of each name and architecture that this formula selects. It need not match.
+    pub filter: Option<Formula>,
     /// Packages that are selected index by index, and are listed in the same indices. They need not match.
     pub selected: Vec<Selection>,
     /// Whether the packages that they depend on are copied too, unless the suite has such packages.
@@ -149,6 +152,7 @@ impl Copies {
             architectures: Vec::new(),
             with_variants: false,
             component: None,
+            filter: None,
             selected: Vec::new(),
             into: Vec::new(),
         }
@@ -181,6 +185,7 @@ impl Copies {
                 Err(source) => refused.push(refusal(wanted.to_string(), source)),
             }
         }
+        selected.extend(self.filtered(indices));
         let by_index = self.by_index(indices);
         if self.with_dependencies && refused.is_empty() {
             let asked = selected.iter().map(|(package, (entry, _))| (package.clone(), entry.clone()));
@@ -247,11 +252,11 @@ impl Copies {
                 opened.map_err(|error| of_source(error, archive))?
             }
             (Some(archive), None) => {
-                let opened = open_archive((archive, generation), &self.from, &self.trust).await;
+                let opened = self.open_archive((archive, generation), &self.from, &self.trust).await;
                 opened.map_err(|error| of_source(error, archive))?
             }
             (None, _) if generation.is_some() => {
-                open_archive((to.store(), generation), &self.from, &self.trust).await?
+                self.open_archive((to.store(), generation), &self.from, &self.trust).await?
             }
             (None, _) => {
                 let opened = VerifiedBase::open(to.store(), &self.from, &self.trust).await;
@@ -261,7 +266,7 @@ impl Copies {
                     }
                     error => error,
                 })?;
-                read_all(opened).await?
+                self.read_all(opened).await?
             }
         };
         let (state, indices, mut notes) = first;
@@ -269,7 +274,7 @@ impl Copies {
         for CopySource { from, archive, flat, generation, trust } in &self.others {
             let opened = match flat {
                 Some(folder) => open_flat((archive, folder), from, trust).await,
-                None => open_archive((archive, generation.as_deref()), from, trust).await,
+                None => self.open_archive((archive, generation.as_deref()), from, trust).await,
             };
             let (state, indices, more) = opened.map_err(|error| of_source(error, archive))?;
             sources.indices.extend(indices);
@@ -279,14 +284,68 @@ impl Copies {
         Ok((sources, notes))
     }
 
+    /// Opens and verifies a suite, or a generation of it, and reads its indices.
+    async fn open_archive(
+        &self,
+        (archive, generation): (&Store, Option<&str>),
+        from: &Suite,
+        trust: &Trust,
+    ) -> Result<Opened, Error> {
+        let Some(generation) = generation else {
+            return self.read_all(open_other(archive, from, trust).await?).await;
+        };
+        let state = generations::open_to_build_on(archive, from, generation, trust).await?;
+        let (indices, notes) = self.all_indices(&state).await?;
+        Ok((state, indices, notes))
+    }
+
+    /// Reads the indices of a verified suite. Also returns notes for the user.
+    async fn read_all(&self, source: VerifiedBase) -> Result<Opened, Error> {
+        if source.pointer().is_none() {
+            return Err(discovery::not_published(source.store(), source.name()).await);
+        }
+        match self.all_indices(&source).await {
+            Ok((indices, notes)) => Ok((source.state().clone(), indices, notes)),
+            Err(error) => {
+                // The indices may be missing because the suite was published again: that is a lost race.
+                source.still_current().await?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Reads all indices; also returns notes for the user.
+    async fn all_indices(&self, suite: &PublishedSuite) -> Result<(AllIndices, Vec<String>), Error> {
+        let (mut indices, mut missing, mut notes) = (Vec::new(), Vec::new(), Vec::new());
+        for name in suite.edited_keys() {
+            let read = suite.index(&name).await;
+            // A package that a mirror leaves out cannot be copied from it.
+            match suite.unless_left_out(&name.path(), read, PackagesIndex::default).await {
+                Ok(index) => indices.push((name, index)),
+                Err(error @ Error::Store(_)) => return Err(error),
+                Err(Error::Missing { path }) if self.archive.is_some() => missing.push((name, path)),
+                // Damaged `Sources` do not affect binary packages.
+                Err(error) if name.is_of_sources() => notes.push(format!(
+                    "source packages are not copied from suite `{}`: {}",
+                    suite.name(),
+                    chain(&error)
+                )),
+                Err(error) => return Err(error),
+            }
+        }
+        notes.extend(self.without(missing, &indices)?);
+        Ok((indices, notes))
+    }
+
     /// Returns the packages that are selected index by index, by component, name, architecture and version.
     fn by_index<'a>(
         &self,
         indices: &'a [(PackagesKey, PackagesIndex)],
     ) -> BTreeMap<(Component, Identity), Listed<'a>> {
         let mut found: BTreeMap<_, Listed<'a>> = BTreeMap::new();
-        for (key, index) in indices {
-            for entry in self.selected.iter().flat_map(|selection| selection.of_index(key, index)) {
+        for (key, index) in indices.iter().filter(|(key, _)| self.reads(key)) {
+            let entries = self.selected.iter().flat_map(|selection| selection.of_index(key, index));
+            for entry in entries.filter(|entry| self.fits_architecture(entry)) {
                 let [name, architecture, version] =
                     [entry.name(), entry.index_architecture(), entry.version()].map(ToOwned::to_owned);
                 let listed = found
@@ -335,33 +394,41 @@ impl Copies {
         &self,
         wanted: &Wanted,
         indices: &'a [(PackagesKey, PackagesIndex)],
-    ) -> Result<BTreeMap<Identity, (PackageEntry, &'a PackagesKey)>, Reason> {
-        let mut newest: BTreeMap<(PackageType, [String; 2]), (PackageEntry, &PackagesKey)> = BTreeMap::new();
+    ) -> Result<Found<'a>, Reason> {
         let mut others = BTreeSet::new();
-        for (index_name, index) in indices {
-            for entry in wanted.named.of(index) {
-                if !self.fits(wanted, &entry) || (entry.is_source() && self.leaves_sources(wanted)) {
-                    others.insert(wanted.named.shown(&entry));
-                    continue;
+        let found = newest(indices, |_, index| {
+            let mut entries = wanted.named.of(index);
+            entries.retain(|entry| {
+                let is_taken = self.takes(wanted, entry);
+                if !is_taken {
+                    others.insert(wanted.named.shown(entry));
                 }
-                let key =
-                    (entry.package_type(), [entry.name().to_owned(), entry.index_architecture().to_owned()]);
-                // A package for all architectures is in the index of each architecture: the first one is enough.
-                let known = newest.get(&key);
-                if known.is_none_or(|(known, _)| known.order_of_versions(&entry).is_lt()) {
-                    newest.insert(key, (entry, index_name));
-                }
-            }
-        }
-        if newest.is_empty() {
+                is_taken
+            });
+            entries
+        });
+        if found.is_empty() {
             let near = wanted.named.near(indices.iter().map(|(_, index)| index));
             return Err(Reason::NotPublished { others: others.into_iter().collect(), near });
         }
-        let with_version = newest.into_iter().map(|((package_type, [name, architecture]), found)| {
-            let version = found.0.version().to_owned();
-            ((package_type, [name, architecture, version]), found)
-        });
-        Ok(with_version.collect())
+        Ok(found)
+    }
+
+    /// Returns the packages that the formula selects, by the rules for those that are named.
+    fn filtered<'a>(&self, indices: &'a [(PackagesKey, PackagesIndex)]) -> Found<'a> {
+        let Some(formula) = &self.filter else { return Found::new() };
+        let selection = Selection::of(Matcher::Formula(formula.clone()));
+        let all = Wanted { named: Named::Package("*".into()), version: None };
+        newest(indices, |key, index| {
+            let mut entries = selection.of_index(key, index);
+            entries.retain(|entry| self.takes(&all, entry));
+            entries
+        })
+    }
+
+    /// Whether a package of a wanted name is taken.
+    fn takes(&self, wanted: &Wanted, entry: &PackageEntry) -> bool {
+        self.fits(wanted, entry) && !(entry.is_source() && self.leaves_sources(wanted))
     }
 
     /// Whether source packages of another archive are copied only where they are named as such.
@@ -371,19 +438,49 @@ impl Copies {
     }
 
     fn fits(&self, wanted: &Wanted, entry: &PackageEntry) -> bool {
-        let architectures = &self.architectures;
         let version = wanted.named.version_of(entry);
         wanted.version.as_ref().is_none_or(|asked| version == asked)
-            && (architectures.is_empty()
-                || entry.is_source() && matches!(wanted.named, Named::Source(_)) && self.archive.is_some()
-                || architectures.iter().any(|asked| asked.as_str() == entry.index_architecture())
-                || self.with_variants
-                    && architectures.iter().any(|asked| asked.as_str() == entry.architecture()))
+            && (entry.is_source() && matches!(wanted.named, Named::Source(_)) && self.archive.is_some()
+                || self.fits_architecture(entry))
+    }
+
+    fn fits_architecture(&self, entry: &PackageEntry) -> bool {
+        let asked = |name: &str| self.architectures.iter().any(|asked| asked.as_str() == name);
+        self.architectures.is_empty()
+            || asked(entry.index_architecture())
+            || self.with_variants && asked(entry.architecture())
     }
 }
 
 /// The type of a package, its name, architecture and version.
 type Identity = (PackageType, [String; 3]);
+
+/// Packages that were found, each with an index that lists it.
+type Found<'a> = BTreeMap<Identity, (PackageEntry, &'a PackagesKey)>;
+
+/// Returns the newest version of each type, name and architecture of the selected packages, by those and the version.
+fn newest<'a>(
+    indices: &'a [(PackagesKey, PackagesIndex)],
+    mut select: impl FnMut(&PackagesKey, &PackagesIndex) -> Vec<PackageEntry>,
+) -> Found<'a> {
+    let mut newest: BTreeMap<(PackageType, [String; 2]), (PackageEntry, &PackagesKey)> = BTreeMap::new();
+    for (key, index) in indices {
+        for entry in select(key, index) {
+            let package =
+                (entry.package_type(), [entry.name().to_owned(), entry.index_architecture().to_owned()]);
+            // A package for all architectures is in the index of each architecture: the first one is enough.
+            let known = newest.get(&package);
+            if known.is_none_or(|(known, _)| known.order_of_versions(&entry).is_lt()) {
+                newest.insert(package, (entry, key));
+            }
+        }
+    }
+    let with_version = newest.into_iter().map(|((package_type, [name, architecture]), found)| {
+        let version = found.0.version().to_owned();
+        ((package_type, [name, architecture, version]), found)
+    });
+    with_version.collect()
+}
 
 /// A package, and the architectures whose indices list it.
 struct Listed<'a> {
@@ -397,25 +494,20 @@ type AllIndices = Vec<(PackagesKey, PackagesIndex)>;
 /// A verified source, its indices, and notes for the user.
 type Opened = (PublishedSuite, AllIndices, Vec<String>);
 
-/// Opens and verifies a suite, or a generation of it, and reads its indices.
-async fn open_archive(
-    (archive, generation): (&Store, Option<&str>),
-    from: &Suite,
-    trust: &Trust,
-) -> Result<Opened, Error> {
-    let Some(generation) = generation else { return read_all(open_other(archive, from, trust).await?).await };
-    let state = generations::open_to_build_on(archive, from, generation, trust).await?;
-    let (indices, notes) = all_indices(&state).await?;
-    Ok((state, indices, notes))
-}
-
 /// An error about a file of another archive, which is not ours to repair.
 fn of_source(error: Error, archive: &Store) -> Error {
+    // A web server shows no suites: the location has to name one.
+    if let Error::NotPublished { suite, known } = &error
+        && known.is_empty()
+    {
+        return Error::NoSuchSuite { suite: suite.clone(), location: archive.location().to_string() };
+    }
     let is_of_a_file = matches!(
         error,
         Error::Mismatch { .. }
             | Error::Longer { .. }
             | Error::Missing { .. }
+            | Error::NotMirrored { .. }
             | Error::Unpack { .. }
             | Error::Index { .. }
             | Error::Pointer { .. }
@@ -430,42 +522,6 @@ async fn open_flat((archive, folder): (&Store, &str), from: &Suite, trust: &Trus
     let upstream = Upstream::flat_or_bare(archive, from, folder, trust).await?;
     let indices = flat::indices(&upstream).await?;
     Ok((upstream.into_state(), indices, Vec::new()))
-}
-
-/// Reads the indices of a verified suite. Also returns notes for the user.
-async fn read_all(source: VerifiedBase) -> Result<Opened, Error> {
-    if source.pointer().is_none() {
-        return Err(discovery::not_published(source.store(), source.name()).await);
-    }
-    match all_indices(&source).await {
-        Ok((indices, notes)) => Ok((source.state().clone(), indices, notes)),
-        Err(error) => {
-            // The indices may be missing because the suite was published again: that is a lost race.
-            source.still_current().await?;
-            Err(error)
-        }
-    }
-}
-
-/// Reads all indices; also returns notes for the user.
-async fn all_indices(suite: &PublishedSuite) -> Result<(AllIndices, Vec<String>), Error> {
-    let (mut indices, mut notes) = (Vec::new(), Vec::new());
-    for name in suite.edited_keys() {
-        let read = suite.index(&name).await;
-        // A package that a mirror leaves out cannot be copied from it.
-        match suite.unless_left_out(&name.path(), read, PackagesIndex::default).await {
-            Ok(index) => indices.push((name, index)),
-            Err(error @ Error::Store(_)) => return Err(error),
-            // Damaged `Sources` do not affect binary packages.
-            Err(error) if name.is_of_sources() => notes.push(format!(
-                "source packages are not copied from suite `{}`: {}",
-                suite.name(),
-                chain(&error)
-            )),
-            Err(error) => return Err(error),
-        }
-    }
-    Ok((indices, notes))
 }
 
 impl Wanted {

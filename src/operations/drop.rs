@@ -76,7 +76,7 @@ impl Archive {
         if !is_listable {
             all = self.named(suite, &listed).await?;
         }
-        let other_names = OtherNames::among(suite, &all);
+        let other_names = OtherNames::among(suite, all.iter().map(|file| file.path.as_str()));
         let is_mark =
             |found: &StoredObject| step(&found.path[folder(suite).len()..], None) == Some(Step::Mark);
         let below = suites_below(suite, &all);

@@ -9,7 +9,7 @@ use super::{
     addition::{Addition, PackageSource},
     copied_package::CopiedPackage,
     edit::SuiteEdit,
-    plan::{Retired, SuiteLayout},
+    plan::{LeftOut, Retired, SuiteLayout},
 };
 use crate::{
     config::{Overrides, Sources, SuiteConfig},
@@ -67,7 +67,18 @@ impl SuiteEdit {
         // A suite with packages for all architectures alone gets those of the new packages.
         let is_open =
             config.architectures.is_empty() && layout.architectures.iter().all(Architecture::is_all);
-        for package in selected.iter().filter(|package| layout.has_place_for(package, is_open)) {
+        // reprepro leaves out silently what a suite has no index for.
+        let names_left_out = self.copy.as_ref().is_some_and(|copies| copies.archive.is_some());
+        let mut left_out: BTreeMap<LeftOut, Vec<String>> = BTreeMap::new();
+        for package in selected {
+            if !layout.has_place_for(package, is_open) {
+                if names_left_out {
+                    let component = known(asked.unwrap_or(&package.component))?;
+                    let why = layout.left_out_for(package, &component);
+                    left_out.entry(why).or_default().push(package.subject());
+                }
+                continue;
+            }
             let component = known(asked.unwrap_or(&package.component))?;
             match Addition::of_pool(package, component, origin) {
                 Ok(addition) => additions.push(addition),
@@ -84,12 +95,11 @@ impl SuiteEdit {
         };
         // If nothing else is to be added, the request itself is refused.
         if !additions.iter().all(is_left_out) {
-            let mut left_out: BTreeMap<PackageType, Vec<String>> = BTreeMap::new();
             for new in additions.extract_if(.., |new| is_left_out(new)) {
-                left_out.entry(new.entry.package_type()).or_default().push(new.subject());
+                left_out.entry(LeftOut::Type(new.entry.package_type())).or_default().push(new.subject());
             }
-            layout.left_out = left_out;
         }
+        layout.left_out = left_out;
         if layout.components.is_empty() {
             extend(&mut layout.components, additions.iter().map(|new| new.component.clone()));
         }

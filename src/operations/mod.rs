@@ -14,6 +14,7 @@ mod reoverride;
 mod export;
 mod retain;
 mod layout;
+mod left_out;
 mod components;
 mod resolve;
 mod lookup;

@@ -137,6 +137,15 @@ pub struct Phased {
     pub to: u8,
 }
 
+/// Why packages are left out of a suite.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum LeftOut {
+    /// It takes no packages of this type.
+    Type(PackageType),
+    /// It has no index of this architecture.
+    Architecture(Architecture),
+}
+
 /// The components and architectures of a suite.
 pub(crate) struct SuiteLayout {
     pub(crate) components: Vec<Component>,
@@ -145,7 +154,7 @@ pub(crate) struct SuiteLayout {
     /// The configured components with indices of udebs and of ddebs; a type that is not in it may be in any.
     pub(crate) separate: BTreeMap<PackageType, Vec<Component>>,
     /// Packages that are not added because the suite has none of their type.
-    pub(crate) left_out: BTreeMap<PackageType, Vec<String>>,
+    pub(crate) left_out: BTreeMap<LeftOut, Vec<String>>,
     /// Those that leave the suite.
     pub(crate) retired: Retired,
 }
@@ -303,12 +312,23 @@ impl SuiteLayout {
         self.components.iter().flat_map(of).collect()
     }
 
-    /// Returns a note for each type of packages that are left out.
+    /// Why the suite has no place for a package of a component that it has.
+    pub(crate) fn left_out_for(&self, package: &CopiedPackage, component: &Component) -> LeftOut {
+        let package_type = package.entry.package_type();
+        if self.refuses(package_type, component) {
+            LeftOut::Type(package_type)
+        } else {
+            LeftOut::Architecture(package.architecture.clone())
+        }
+    }
+
+    /// Returns a note for each kind of packages that are left out.
     pub(crate) fn notes_of_left_out(&self, suite: &Suite) -> Vec<String> {
-        let note = |(package_type, packages): (&PackageType, &Vec<String>)| {
-            let (kind, without) = match package_type {
-                PackageType::Dsc => ("source package", "`source`".to_owned()),
-                other => ("package", format!("packages of type `{other}` in their component")),
+        let note = |(why, packages): (&LeftOut, &Vec<String>)| {
+            let (kind, without) = match why {
+                LeftOut::Type(PackageType::Dsc) => ("source package", "`source`".to_owned()),
+                LeftOut::Type(other) => ("package", format!("packages of type `{other}` in their component")),
+                LeftOut::Architecture(architecture) => ("package", format!("architecture `{architecture}`")),
             };
             let (packages, are) = match &packages[..] {
                 [only] => (format!("{kind} `{only}`"), "is"),

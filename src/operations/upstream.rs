@@ -1,16 +1,16 @@
 //! `Upstream`: a verified source of packages: a suite of this archive or of another one, or an archive without `dists/`.
 
-use std::{collections::BTreeSet, io};
+use std::{collections::BTreeSet, io, time::SystemTime};
 
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use super::copied_package::CopiedPackage;
+use super::{copied_package::CopiedPackage, dates::ACCEPTED_AHEAD};
 use crate::{
     compression::Compression,
     config::SuiteConfig,
     dists::{PackageEntry, PackagesKey, Release},
-    names::{Component, Suite},
+    names::{Architecture, Component, Suite},
     package_type::PackageType,
     store::Store,
     suite::{
@@ -18,7 +18,7 @@ use crate::{
         discovery,
         error::Error,
         limits,
-        published::{PublishedSuite, unpack},
+        published::{PublishedSuite, plain_path, unpack},
         trust::Trust,
     },
 };
@@ -100,6 +100,31 @@ impl Upstream {
         }
     }
 
+    /// Refuses a name of a component or an architecture that the release file does not list: it is mistyped.
+    pub(crate) fn refuse_unknown(
+        &self,
+        components: &[Component],
+        architectures: &[Architecture],
+    ) -> Result<(), Error> {
+        let Some(release) = self.state.release().filter(|_| self.kind != Kind::Flat) else { return Ok(()) };
+        let list = |field: &str| -> Vec<String> {
+            let words = release.field(field).unwrap_or_default().split_whitespace();
+            // `main` is the folder of `updates/main` in some suites.
+            words.map(|word| word.rsplit('/').next().unwrap_or(word).to_owned()).collect()
+        };
+        let components = components.iter().map(|name| ("component", "Components", name.to_string()));
+        let architectures = architectures.iter().filter(|name| !name.is_all() && !name.is_source());
+        let architectures = architectures.map(|name| ("architecture", "Architectures", name.to_string()));
+        for (what, field, name) in components.chain(architectures) {
+            let known = list(field);
+            let last = name.rsplit('/').next().unwrap_or(&name);
+            if !known.is_empty() && !known.iter().any(|known| known == last) {
+                return Err(Error::UnknownPart { what, name, known });
+            }
+        }
+        Ok(())
+    }
+
     /// The settings of a new suite that takes its packages: those that its clients depend on.
     pub(crate) fn settings_for(&self, to: SuiteConfig) -> SuiteConfig {
         let Some(release) = self.state.release() else { return to };
@@ -163,6 +188,13 @@ impl Upstream {
             }
         }
         Ok(None)
+    }
+
+    /// Whether the release file lists an index, which a mirror of a part may leave out all the same.
+    pub(crate) fn lists(&self, key: &PackagesKey) -> bool {
+        let plain = self.path(key);
+        let files = self.state.release().map(Release::files);
+        files.is_some_and(|files| files.keys().any(|path| plain_path(path) == plain))
     }
 
     fn path(&self, key: &PackagesKey) -> String {
@@ -229,13 +261,28 @@ pub(crate) async fn open_other(store: &Store, suite: &Suite, trust: &Trust) -> R
     Ok(opened)
 }
 
-/// Refuses a suite of another archive whose `Valid-Until` has passed, unless it is taken as it is.
+/// Refuses a suite of another archive that apt refuses for its times, unless it is taken as it is: `Valid-Until` has passed or
+/// is no date, or `Date` is in the future.
 pub(crate) fn refuse_expired(release: &Release, suite: &Suite, trust: &Trust) -> Result<(), Error> {
-    let until = release.valid_until().ok().flatten();
-    let now = trust.now.and_then(|now| Timestamp::try_from(now).ok());
-    match until.zip(now) {
-        Some((until, now)) if until < now && !trust.adopts() => {
-            Err(Error::Expired { suite: suite.clone(), until })
+    if trust.adopts() {
+        return Ok(());
+    }
+    let time = |at: Option<SystemTime>| at.and_then(|at| Timestamp::try_from(at).ok());
+    let (now, present) = (time(trust.now), time(trust.present()));
+    let suite = suite.clone();
+    match release.valid_until() {
+        Err(_) => {
+            let found = release.field("Valid-Until").unwrap_or_default().to_owned();
+            return Err(Error::UnreadableExpiry { suite, found });
+        }
+        Ok(Some(until)) if now.is_some_and(|now| until < now) => {
+            return Err(Error::Expired { suite, until });
+        }
+        Ok(_) => {}
+    }
+    match release.date().ok().zip(present) {
+        Some((date, now)) if date.duration_since(now) > ACCEPTED_AHEAD => {
+            Err(Error::NotYetValid { suite, date, now })
         }
         _ => Ok(()),
     }

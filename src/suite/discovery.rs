@@ -13,6 +13,7 @@ use super::{
     damage,
     error::Error,
     generations, limits,
+    other_names::OtherNames,
     published::{DROPPED, is_being_dropped},
     snapshots::{self, snapshot_of},
     trust::Trust,
@@ -69,6 +70,25 @@ impl Archive {
     pub async fn suite_folders(&self) -> Result<Vec<Suite>, Error> {
         let files = release_files(&self.store, "dists").await?;
         Ok(parse(published(files.iter().map(String::as_str))))
+    }
+
+    /// Returns every folder of a suite as [`Archive::suite_folders`], and those that are recorded as other names, each with its
+    /// suite. A bucket of few files is listed once for both.
+    pub async fn suite_folders_and_names(&self) -> Result<(Vec<Suite>, Vec<(Suite, Suite)>), Error> {
+        let (files, is_all) = list_release_files(&self.store, "dists").await?;
+        let paths = || files.iter().map(String::as_str);
+        let folders = parse(published(paths()));
+        let own = folders.iter().filter(|suite| snapshot_of(suite).is_none());
+        let names: Vec<Option<(Suite, Suite)>> = if is_all {
+            own.map(|name| Some((name.clone(), OtherNames::among(name, paths()).of?))).collect()
+        } else {
+            let read = stream::iter(own.cloned()).map(|name| async move {
+                let of = OtherNames::read(&self.store, &name).await?.of;
+                Ok::<_, Error>(of.map(|of| (name, of)))
+            });
+            read.buffered(AT_ONCE).try_collect().await?
+        };
+        Ok((folders, names.into_iter().flatten().collect()))
     }
 
     /// Returns the folders of the snapshots of a suite.
@@ -199,12 +219,17 @@ fn parse(names: BTreeSet<&str>) -> Vec<Suite> {
 
 /// Finds the release files below `dists/`, or a folder in it, with few requests.
 async fn release_files(store: &Store, below: &str) -> Result<Vec<String>, Error> {
+    Ok(list_release_files(store, below).await?.0)
+}
+
+/// Finds the release files as [`release_files`], and returns whether these are all files there.
+async fn list_release_files(store: &Store, below: &str) -> Result<(Vec<String>, bool), Error> {
     // A bucket lists a small archive in one page. Most pages of a larger one would hold old generations and indices.
     if !store.is_local() {
         let page = store.walk(below).map_ok(|found| found.path).take(ONE_PAGE);
         let page: Vec<String> = page.try_collect().await?;
         if page.len() < ONE_PAGE {
-            return Ok(page);
+            return Ok((page, true));
         }
     }
     let (mut files, mut folders) = (Vec::new(), vec![below.to_owned()]);
@@ -224,7 +249,7 @@ async fn release_files(store: &Store, below: &str) -> Result<Vec<String>, Error>
             break;
         }
     }
-    Ok(files)
+    Ok((files, false))
 }
 
 #[cfg(test)]

@@ -78,13 +78,36 @@ pub enum Error {
         /// The index at its root.
         index: String,
     },
-    /// A suite of another archive has expired.
-    #[error("suite `{suite}` of the other archive has expired: its `Valid-Until` was {until}")]
+    /// A suite that is a source has expired.
+    #[error("suite `{suite}` of the source has expired: its `Valid-Until` was {until}")]
     Expired {
         /// The suite.
         suite: Suite,
         /// The time.
         until: jiff::Timestamp,
+    },
+    /// A suite that is a source has no readable time of expiry.
+    #[error(
+        "suite `{suite}` of the source is not known to be valid: its `Valid-Until` is no date: `{}`",
+        found.escape_debug()
+    )]
+    UnreadableExpiry {
+        /// The suite.
+        suite: Suite,
+        /// The text.
+        found: String,
+    },
+    /// A suite that is a source is dated later than apt accepts.
+    #[error(
+        "suite `{suite}` of the source is not valid yet: its `Date` is {date}, more than 10 s after {now}"
+    )]
+    NotYetValid {
+        /// The suite.
+        suite: Suite,
+        /// Its time.
+        date: jiff::Timestamp,
+        /// The time of this machine.
+        now: jiff::Timestamp,
     },
     /// A suite would have expired before it is published.
     #[error("suite `{suite}` would be valid until {until}, which has passed: clients refuse it")]
@@ -197,6 +220,44 @@ pub enum Error {
     Missing {
         /// The file.
         path: String,
+    },
+    /// The source lists indices of a component or an architecture, and has none of them: it is a mirror of a part.
+    #[error("`{path}` is listed in the release file, and the source has no index of {what} `{name}`")]
+    NotMirrored {
+        /// An index of it.
+        path: String,
+        /// `component` or `architecture`.
+        what: &'static str,
+        /// Its name.
+        name: String,
+        /// The names of those that the source has.
+        there: Vec<String>,
+    },
+    /// The archive that packages are taken from has no suite of this name.
+    #[error("there is no suite `{suite}` in `{location}`")]
+    NoSuchSuite {
+        /// The suite.
+        suite: Suite,
+        /// The location of that archive.
+        location: String,
+    },
+    /// A source that is a mirror of a part leaves out what is to be copied.
+    #[error("the source is a mirror of a part of suite `{suite}` ({part}): it leaves out {what} `{name}`")]
+    LeftOutBySource {
+        /// The suite.
+        suite: Suite,
+        /// What the mirror has.
+        part: String,
+        /// `component` or `architecture`.
+        what: &'static str,
+        /// The name of what it leaves out.
+        name: String,
+    },
+    /// Only the packages for all architectures are to be copied, and they are in the indices of the others.
+    #[error("the source has no index of architecture `all`; it has {}", list(known))]
+    NoIndexOfAll {
+        /// The architectures of the source.
+        known: Vec<String>,
     },
     /// An index cannot be unpacked.
     #[error("cannot unpack `{path}`")]

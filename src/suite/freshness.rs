@@ -152,7 +152,7 @@ pub(crate) async fn listed_since_pointer(
     match pointer.release.date() {
         Ok(date) if pointer.signed => {
             let files = files_since(store, suite, date).await?;
-            let other_names = OtherNames::among(suite, &files);
+            let other_names = OtherNames::among(suite, files.iter().map(|file| file.path.as_str()));
             Ok(Listed { generations: generations::of_files(suite, &files), other_names })
         }
         // The generations of an unsigned suite prove nothing.

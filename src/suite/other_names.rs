@@ -30,10 +30,10 @@ pub(crate) struct OtherNames {
 
 impl OtherNames {
     /// The records among files.
-    pub(crate) fn among<'a>(suite: &Suite, files: impl IntoIterator<Item = &'a StoredObject>) -> Self {
+    pub(crate) fn among<'a>(suite: &Suite, paths: impl IntoIterator<Item = &'a str>) -> Self {
         let mut found = Self::default();
-        for file in files {
-            let Some((folder, kind, name)) = generations::parse(&file.path) else { continue };
+        for path in paths {
+            let Some((folder, kind, name)) = generations::parse(path) else { continue };
             // A part of a name cannot be empty, and no name has this character.
             let Ok(name) = Suite::parse(&name.replace('=', "/")) else { continue };
             match kind {
@@ -51,7 +51,7 @@ impl OtherNames {
         let folder = format!("dists/{suite}/{}", generations::FOLDER);
         let files: Vec<StoredObject> =
             store.walk_after(&folder, &format!("{folder}/n")).try_collect().await?;
-        Ok(Self::among(suite, &files))
+        Ok(Self::among(suite, files.iter().map(|file| file.path.as_str())))
     }
 }
 

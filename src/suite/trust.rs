@@ -44,6 +44,8 @@ pub struct Trust {
     pub(crate) keyring: Keyring,
     /// The time at which these keys must be valid; without it no signature is verified.
     pub(crate) now: Option<SystemTime>,
+    /// The clock of this machine, if `now` is another time.
+    clock: Option<SystemTime>,
     verification: Verification,
     /// Whether a suite without a signature, or without a known key to verify it, may be read.
     reads_unverified: bool,
@@ -72,6 +74,7 @@ impl Default for Trust {
         Self {
             keyring: Keyring::new(),
             now: None,
+            clock: None,
             verification: Verification::Signed { except: Vec::new() },
             reads_unverified: false,
             builds_on_unverified: false,
@@ -87,6 +90,17 @@ impl Trust {
     #[must_use]
     pub fn keyring(keyring: Keyring, now: SystemTime) -> Self {
         Self { keyring, now: Some(now), ..Self::default() }
+    }
+
+    /// The same policy, where the clock of this machine may show a later time than the one at which keys must be valid.
+    #[must_use]
+    pub fn with_clock(self, clock: SystemTime) -> Self {
+        Self { clock: Some(clock), ..self }
+    }
+
+    /// The present: a time of the past that reproduces an archive makes nothing lie in the future.
+    pub(crate) fn present(&self) -> Option<SystemTime> {
+        self.now.map(|now| self.clock.map_or(now, |clock| clock.max(now)))
     }
 
     /// The policy for an unsigned archive: its suites are trusted as they are. A suite that is signed anyway can be
@@ -210,7 +224,7 @@ impl Trust {
 
     /// The same keys without any relaxation.
     pub(crate) fn strict(&self) -> Self {
-        Self { keyring: self.keyring.clone(), now: self.now, ..Self::default() }
+        Self { keyring: self.keyring.clone(), now: self.now, clock: self.clock, ..Self::default() }
     }
 
     /// The same policy with other keys.

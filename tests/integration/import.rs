@@ -195,3 +195,93 @@ fn archives_without_dists_and_folders_of_packages() {
         .fails(1)
         .says(["without `dists/`", "import LOCATION"]);
 }
+
+/// debmirror leaves the release file of its upstream as it is, which lists more than the mirror has.
+#[test]
+fn a_mirror_of_a_part_is_a_source_of_what_it_has() {
+    let sandbox = sandbox();
+    let extra = deb("extra").write(sandbox.incoming()).display().to_string();
+    self::there(&sandbox, &["add", "--suite", "bookworm", "--component", "contrib", &extra]).ok();
+    let there = |path: &str| sandbox.path("other/dists/bookworm").join(path);
+    for left_out in ["contrib", "main/binary-arm64", "main/debian-installer", "main/source"] {
+        fs::remove_dir_all(there(left_out)).unwrap();
+    }
+    let key = public();
+    let pull = |more: &[&str]| {
+        let words =
+            ["pull", "stable", "--new-suite", "--dry-run", "--from", "other#bookworm", "--keyring", &key];
+        sandbox.publish_after(600, &[&words[..], more].concat())
+    };
+    let import =
+        |more: &[&str]| import(&sandbox, "other", &[&["-s", "bookworm", "--keyring", &key], more].concat());
+    pull(&["hello"]).fails(1).says(["has no index of component `contrib`", "`--component main`"]);
+    let only = pull(&["hello", "--component", "main", "--architecture", "amd64"]).ok();
+    assert!(!only.stderr.contains("warning"), "{}", only.stderr);
+    pull(&["--all", "--component", "main", "--architecture", "amd64"])
+        .ok()
+        .says(["+ hello 2.0 amd64", "packages of type `udeb` are not copied"]);
+    pull(&["other", "--component", "main", "--architecture", "arm64"])
+        .fails(1)
+        .says(["has no index of architecture `arm64`", "`--architecture amd64`"]);
+    import(&[]).fails(1).says(["has no index of component `contrib`", "`--component main`"]);
+    import(&["--component", "main"]).fails(1).says(["architecture `arm64`", "`--architecture amd64`"]);
+    import(&["--component", "man"]).fails(1).says(["`man`"]);
+    assert!(!sandbox.archive("dists").exists());
+    let part = ["--component", "main", "--architecture", "amd64"];
+    import(&part).ok().says(["+ hello 1.0 amd64 (main)", "+ hello 2.0 amd64 (main)", "+ doc 1.0 all (main)"]);
+    let release = sandbox.read("dists/bookworm/Release");
+    assert!(
+        release.contains("\nComponents: main\nArchitectures: amd64\n")
+            || release.contains("\nArchitectures: amd64\nComponents: main\n"),
+        "{release}"
+    );
+    sandbox.publish_after(600, &["check"]).ok();
+    // One index of several is no part that is left out.
+    let contents = there("main/binary-amd64");
+    fs::remove_dir_all(&contents).unwrap();
+    import(&part).fails(1).says(["missing in every compression"]);
+}
+
+#[test]
+fn packages_that_the_suite_has_no_place_for_are_named() {
+    let sandbox = sandbox();
+    let key = public();
+    sandbox.configure("Codename: plain\nComponents: main\nArchitectures: amd64\nUDebComponents:\n");
+    let to = |suite: &str| import(&sandbox, "other", &["-s", suite, "--to", "plain", "--keyring", &key]);
+    to("trixie").fails(1).says(["suite `plain` has no component `contrib`"]);
+    to("bookworm").ok().says([
+        "+ hello 2.0 amd64 (main)",
+        "source package `hello 1.0-1 source` is left out: suite `plain` is configured without `source`",
+        "package `other 1.0 arm64` is left out: suite `plain` is configured without architecture `arm64`",
+        "package `di 1.0 amd64` is left out",
+    ]);
+}
+
+/// The pool of an archive may be on another disk; no other link leads out of it.
+#[test]
+fn the_pool_of_a_source_may_be_a_link_and_nothing_else() {
+    let sandbox = sandbox();
+    let key = public();
+    let links = |from: &str| {
+        fs::rename(sandbox.path("other").join(from), sandbox.path("disk")).unwrap();
+        std::os::unix::fs::symlink(sandbox.path("disk"), sandbox.path("other").join(from)).unwrap();
+    };
+    let pull = || {
+        let words = ["pull", "stable", "--new-suite", "--from", "other#bookworm", "--keyring", &key, "hello"];
+        sandbox.publish_after(600, &words)
+    };
+    let sync = |to: &str| {
+        sandbox.publish_after(600, &["-a", "other", "sync", to, "-s", "bookworm", "--keyring", &key])
+    };
+    links("pool");
+    pull().ok();
+    sync("./mirror").ok();
+    import(&sandbox, "other", &["-s", "bookworm", "--keyring", &key]).ok();
+    fs::remove_file(sandbox.path("other/pool")).unwrap();
+    fs::rename(sandbox.path("disk"), sandbox.path("other/pool")).unwrap();
+    links("pool/main");
+    fs::remove_dir_all(sandbox.archive("")).unwrap();
+    for outcome in [pull(), sync("./second")] {
+        outcome.fails(1).says(["is a link that leads out of the archive"]);
+    }
+}

@@ -672,3 +672,57 @@ fn an_interrupted_pull_goes_on_without_a_warning() {
     let said = pull().ok();
     assert!(!said.stderr.contains("that no suite lists"), "{}", said.stderr);
 }
+
+#[test]
+fn dependencies_that_contradict_each_other_are_named() {
+    let sandbox = sandbox("");
+    publish_there(
+        &sandbox,
+        &deb("app").field("Depends", "hello (>= 1.5), hello (<< 2.0), libtool (>= 1), libtool (<< 2)"),
+    );
+    let said = pull(&sandbox, &["app", "--with-dependencies", "--dry-run"]).ok();
+    said.says([
+        "`app` depends on `hello (>= 1.5), hello (<< 2.0)`, which neither the suite nor the source has",
+    ]);
+    assert!(!said.stderr.contains("libtool (>= 1), "), "{}", said.stderr);
+    // Two packages that provide the name can be installed together.
+    publish_there(&sandbox, &deb("mail-a").field("Provides", "mail (= 1)"));
+    publish_there(&sandbox, &deb("mail-b").field("Provides", "mail (= 3)"));
+    publish_there(&sandbox, &deb("user").field("Depends", "mail (>= 2), mail (<< 2)"));
+    let said = pull(&sandbox, &["user", "--with-dependencies", "--dry-run"]).ok();
+    assert!(!said.stderr.contains("depends on"), "{}", said.stderr);
+}
+
+/// A formula selects by the rules for packages that are named.
+#[test]
+fn a_formula_takes_only_what_a_pattern_takes() {
+    let sandbox = sandbox("");
+    publish_there(&sandbox, &deb("doc").architecture("all"));
+    for what in [&["--all"][..], &["*"], &["--filter", "Package (% *)"]] {
+        let said = pull(&sandbox, &[what, &["--architecture", "all", "--dry-run"]].concat()).ok();
+        let plan: Vec<&str> = said.stderr.lines().filter(|line| line.starts_with("  +")).collect();
+        assert_eq!(plan, ["  + doc 1.0 all (main)"], "{what:?}");
+    }
+    // The suite has no such component.
+    fs::create_dir_all(sandbox.path("other/conf")).unwrap();
+    let conf = "Codename: sid\nComponents: main universe\nArchitectures: amd64 arm64\n";
+    fs::write(sandbox.path("other/conf/distributions"), conf).unwrap();
+    let file = deb("universal").write(sandbox.incoming());
+    there(&sandbox, &["add", "--suite", "sid", "--component", "universe", file.to_str().unwrap()]).ok();
+    for what in [&["--all"][..], &["universal"], &["--filter", "universal"]] {
+        refused(&sandbox, |sandbox| pull(sandbox, what), &["suite `stable` has no component `universe`"]);
+    }
+    pull(&sandbox, &["--filter", "universal", "--component", "contrib"])
+        .ok()
+        .says(["+ universal 1.0 amd64 (contrib)"]);
+}
+
+#[test]
+fn a_source_on_the_web_is_named_with_its_suite() {
+    let sandbox = sandbox("");
+    let web = Web::of(sandbox.path("other"));
+    for from in [web.url.clone(), format!("{}#nope", web.url)] {
+        let hint = format!("`--from {}#SUITE`", web.url);
+        refused(&sandbox, |sandbox| pull_from(sandbox, &from, &["hello"]), &["there is no suite", &hint]);
+    }
+}

@@ -501,3 +501,33 @@ fn another_location_is_read_where_the_first_is_out_of_reach() {
     fs::write(sandbox.archive("conf/updates"), text).unwrap();
     run(&["update"]).fails(255).says(["there is no suite `sid`"]);
 }
+
+/// The files of another component of the source are those of the component that takes them.
+#[test]
+fn files_are_planned_in_the_component_of_the_suite() {
+    let text = suite("map", "Update: up");
+    let Some(pair) = pair(&text, &[rule("up", "Suite: sid\nComponents: contrib>main\nArchitectures: amd64")])
+    else {
+        return;
+    };
+    upstream(&pair.sandbox, "up", "sid", "contrib", &[deb("foo"), deb("doc").architecture("all")]);
+    pair.lists(&["checkupdate"]);
+    pair.run(&["update"]);
+    pair.lists(&["list", "map"]);
+    pair.same("map");
+}
+
+#[test]
+fn an_index_that_a_mirror_leaves_out_is_named_as_such() {
+    let text = suite("part", "Update: up");
+    let rules = [rule("up", "Suite: sid\nArchitectures: amd64").replace("[UP]", "[UP]/../part")];
+    let Some(pair) = pair(&text, &rules) else { return };
+    let sandbox = &pair.sandbox;
+    upstream(sandbox, "up", "sid", "main", &[deb("foo")]);
+    upstream(sandbox, "up", "sid", "contrib", &[deb("bar")]);
+    let (from, to) = ("up", "./part");
+    sandbox.publish(["-a", from, "sync", to, "--suite", "sid", "--trust-existing", "-c", "main"]).ok();
+    let said = pair.one("ours", &["update"]);
+    said.fails(254)
+        .says(["contrib/binary-amd64/Packages`, which the mirror there leaves out", "`Components`"]);
+}

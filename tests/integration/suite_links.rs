@@ -8,9 +8,11 @@ use publish::{
 };
 
 use crate::{
+    buckets,
     deb_builder::deb,
     publisher::{Publisher, memory},
-    sandbox::{Outcome, Sandbox, age},
+    sandbox::{Outcome, Sandbox, Tree, age},
+    web::Web,
 };
 
 fn add(sandbox: &Sandbox, archive: &str, version: &str) -> Outcome {
@@ -190,4 +192,83 @@ fn no_archive_begins_beside_one_without_dists() {
     fs::write(sandbox.archive("Packages.gz"), "").unwrap();
     let file = deb("bar").write(sandbox.incoming());
     sandbox.publish(["add", file.to_str().unwrap()]).ok();
+}
+
+/// A bucket has no links: a sync that names one of the names brings all of them that are there.
+#[test]
+fn a_sync_of_one_name_publishes_all_that_the_bucket_has() {
+    let Some(bucket) = buckets::moto() else { return };
+    let sandbox = Sandbox::new();
+    add(&sandbox, "archive", "1").ok();
+    symlink("bookworm", sandbox.archive("dists/stable")).unwrap();
+    let at = |seconds: u64| (1_748_736_000 + seconds).to_string();
+    let sync = |seconds: u64, place: &str, more: &[&str]| {
+        bucket.publish(&sandbox, &at(seconds), &[&["sync", place], more].concat())
+    };
+    let change = |seconds: u64, name: &str| {
+        let file = deb(name).write(sandbox.incoming()).display().to_string();
+        sandbox.publish_after(seconds, &["add", "--suite", "bookworm", &file]).ok();
+    };
+    let listed = |place: &str, suite: &str| {
+        let listed = bucket.publish(&sandbox, &at(900), &["-a", place, "list", "-s", suite]).ok().stdout;
+        listed.replace("stable", "bookworm")
+    };
+    let is_one = |place: &str, name: &str| {
+        let names = ["bookworm", "stable"].map(|suite| listed(place, suite));
+        assert_eq!(names[0], names[1]);
+        assert!(names[0].contains(name), "{}", names[0]);
+    };
+    let (both, each) = (format!("{}/both", bucket.location), format!("{}/each", bucket.location));
+    sync(0, &both, &[]).ok();
+    for (seconds, name, suite) in [(60, "one", "bookworm"), (120, "two", "stable")] {
+        change(seconds, name);
+        sync(seconds, &both, &["--suite", suite]).ok();
+        is_one(&both, name);
+    }
+    // Two first syncs, each of one name; then a commit there.
+    sync(180, &each, &["--suite", "stable"]).ok();
+    sync(180, &each, &["--suite", "bookworm"]).ok();
+    let file = deb("there").write(sandbox.incoming()).display().to_string();
+    bucket.publish(&sandbox, &at(240), &["-a", &each, "add", "--suite", "bookworm", &file]).ok();
+    is_one(&each, "there");
+    // From one bucket to another, and from an archive that does not know of the other name.
+    change(300, "three");
+    sync(300, &both, &["--suite", "bookworm"]).ok();
+    let from = ["-a", &both, "sync", &each, "--allow-older", "--suite", "bookworm"];
+    bucket.publish(&sandbox, &at(360), &from).ok();
+    is_one(&each, "three");
+    fs::remove_file(sandbox.archive("dists/stable")).unwrap();
+    change(420, "four");
+    sync(420, &each, &["--suite", "bookworm"]).ok().says(["`stable`", "another name of `bookworm`"]);
+    is_one(&each, "four");
+    let checked = bucket.publish(&sandbox, &at(480), &["-a", &each, "check"]).ok();
+    checked.says(["no faults"]);
+}
+
+/// An archive on the web that is no folder here: only the destination knows which names are one suite.
+#[test]
+fn a_name_alone_is_refused_where_the_suite_would_stay_behind() {
+    let sandbox = Sandbox::new();
+    add(&sandbox, "archive", "1").ok();
+    symlink("bookworm", sandbox.archive("dists/stable")).unwrap();
+    let web = Web::of(sandbox.archive(""));
+    let sync = |seconds: u64, suites: &[&str]| {
+        let named: Vec<&str> = suites.iter().flat_map(|suite| ["--suite", *suite]).collect();
+        sandbox.publish_after(seconds, &[&["-a", &web.url, "sync", "./mirror"], &named[..]].concat())
+    };
+    sync(0, &["stable"]).ok();
+    sync(0, &["bookworm"]).ok();
+    // A copy of the folder records what the web does not show.
+    sandbox.publish(["sync", "./mirror"]).ok();
+    let other = deb("other").write(sandbox.incoming()).display().to_string();
+    sandbox.publish_after(60, &["add", "--suite", "bookworm", &other]).ok();
+    let before = Tree::read(&sandbox.path("mirror"));
+    sync(60, &["stable"])
+        .fails(1)
+        .says(["suite `stable` is another name of suite `bookworm`", "`--suite bookworm`"]);
+    assert_eq!(Tree::read(&sandbox.path("mirror")), before);
+    sync(60, &["bookworm"]).ok().says(["Published suite `stable`"]);
+    assert_eq!(index(&sandbox, "stable"), index(&sandbox, "bookworm"));
+    assert!(index(&sandbox, "stable").contains("Package: other"));
+    sandbox.publish_after(60, &["check", "./mirror"]).ok();
 }

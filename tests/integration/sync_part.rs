@@ -189,7 +189,7 @@ fn a_mirror_of_a_part_is_a_source() {
     Tree::read(&sandbox.path("second")).keeps(&first, &[]);
     // A named part must exist.
     let said = sync_from(&sandbox, &from, "./third", &["--architecture", "arm64"]).fails(1);
-    said.says(["the source does not have `dists/stable/main/binary-arm64/Packages`", "`--ignore-missing`"]);
+    said.says(["the source is a mirror of a part", "leaves out architecture `arm64`"]);
     assert!(!sandbox.path("third/dists/stable/InRelease").exists());
     // Packages are pulled from it, as far as it has them.
     let key = fixture(PUBLIC).display().to_string();
@@ -262,4 +262,25 @@ fn a_destination_has_its_part() {
     let said = sandbox.publish_after(3600, &["sync", "part", "--component", "contrib"]).ok();
     said.says(["Sent"]);
     assert!(Path::new(&sandbox.path("mirror/pool/contrib/e/extra/extra_1.0_amd64.deb")).exists());
+}
+
+#[test]
+fn a_mirror_of_a_part_names_what_it_leaves_out() {
+    let sandbox = upstream();
+    sync(&sandbox, &["--component", "main", "--architecture", "amd64"]).ok();
+    let from = sandbox.path("mirror").display().to_string();
+    for (more, name) in [
+        (["--component", "contrib"], "leaves out component `contrib`"),
+        (["--architecture", "arm64"], "leaves out architecture `arm64`"),
+    ] {
+        let said = sync_from(&sandbox, &from, "./second", &more).fails(1);
+        said.says([name, "component main; architecture amd64", "the archive that it mirrors"]);
+        assert!(!said.stderr.contains("run the same command again later"), "{}", said.stderr);
+    }
+    sync_from(&sandbox, &from, "./second", &["--component", "main"]).ok();
+    // Packages for all architectures have no index of their own here.
+    sync_from(&sandbox, sandbox.archive("").to_str().unwrap(), "./all", &["--architecture", "all"])
+        .fails(1)
+        .says(["has no index of architecture `all`", "--architecture"]);
+    assert!(!sandbox.path("all").exists());
 }

@@ -302,3 +302,60 @@ fn a_suite_whose_key_has_expired_is_not_copied() {
     assert!(!source.sandbox.path("mirror/dists").exists());
     source.sync(&[&words[..], &["--trust-existing"]].concat()).ok();
 }
+
+/// The times of a source are judged as by apt, which refuses a `Valid-Until` that is no date and a `Date` that is more than
+/// 10 seconds ahead.
+#[test]
+fn times_that_apt_refuses_are_refused() {
+    let now = Sandbox::new().ask("date", ["+%s"]).trim().parse::<u64>().unwrap();
+    let key = fixture("keys/test.pub.asc").display().to_string();
+    for (what, ahead, until, is_accepted) in [
+        ("is not valid yet", 3 * 24 * 60 * 60, None, false),
+        ("`Valid-Until` is no date: `never`", 0, Some("never"), false),
+        ("`Valid-Until` is no date: `2099-01-30`", 0, Some("2099-01-30"), false),
+        ("", 0, Some(""), true),
+        ("", 0, None, true),
+    ] {
+        let mut source = Source::new();
+        source.clock = now + ahead - 60;
+        source.add("second", "stable", &[KEY]);
+        if let Some(until) = until {
+            let text = fs::read_to_string(source.sandbox.path("source/dists/stable/Release")).unwrap();
+            let text = text.replacen("\nDate:", &format!("\nValid-Until: {until}\nDate:"), 1);
+            sign(&source.sandbox, &text);
+        }
+        let pull = ["pull", "copy", "--new-suite", "--from", "source#stable", "--keyring", &key, "hello"];
+        let sync = |more: &[&str]| {
+            let words = ["-a", "source", "sync", "./mirror", "--keyring", &key];
+            source.sandbox.publish_now(&[&words[..], more].concat())
+        };
+        for outcome in [sync(&[]), source.sandbox.publish_now(&pull)] {
+            if is_accepted {
+                outcome.ok();
+            } else {
+                outcome.fails(1).says([what, "--trust-existing"]);
+            }
+        }
+        if !is_accepted {
+            sync(&["--trust-existing"]).ok();
+        }
+    }
+}
+
+/// Signs a release file of the source with its key.
+fn sign(sandbox: &Sandbox, text: &str) {
+    let dists = sandbox.path("source/dists/stable");
+    for file in ["InRelease", "Release.gpg"] {
+        fs::remove_file(dists.join(file)).unwrap();
+    }
+    fs::write(dists.join("Release"), text).unwrap();
+    let home = sandbox.path("gnupg");
+    fs::create_dir_all(&home).unwrap();
+    let home = home.display().to_string();
+    let gpg = ["--homedir", &home, "--batch", "--quiet"];
+    let key = fixture(KEY).display().to_string();
+    sandbox.ask("gpg", [&gpg[..], &["--import", &key]].concat());
+    let (from, to) =
+        (dists.join("Release").display().to_string(), dists.join("InRelease").display().to_string());
+    sandbox.ask("gpg", [&gpg[..], &["--clearsign", "--output", &to, &from]].concat());
+}

@@ -37,6 +37,14 @@ pub(in crate::cli) fn hint(error: &Error) -> Option<String> {
                 "compare both files; if both are correct, sign the changes of both with `publish refresh --suite {suite} --trust-existing`"
             ));
         }
+        Error::Source { source, .. } if matches!(**source, Error::NotMirrored { .. }) => return hint(source),
+        Error::NotMirrored { what, there, .. } => {
+            let options: Vec<String> = there.iter().map(|name| format!("`--{what} {name}`")).collect();
+            return Some(format!(
+                "the source seems to be a mirror of a part: take only what it has with {}; otherwise it is being changed: run the same command again later",
+                options.join(", ")
+            ));
+        }
         Error::Source { .. } => {
             "it is being changed, or it is damaged there: run the same command again later, or name another mirror; nothing was published"
         }
@@ -182,6 +190,21 @@ fn of_other_archive(error: &Error) -> Option<String> {
         }
         Error::Expired { .. } => {
             "its publisher has not renewed it, or an old copy is served: wait for the publisher, or name another mirror; renew an archive of your own with `publish refresh`; if the source is correct as it is, copy it once with `--trust-existing`"
+        }
+        Error::NoSuchSuite { location, .. } => {
+            return Some(format!("name a suite that is there, as in `--from {location}#SUITE`"));
+        }
+        Error::NoIndexOfAll { .. } => {
+            "packages for all architectures are in the index of each of these: name one with `--architecture`; `publish pull SUITE --architecture all --all` takes them alone"
+        }
+        Error::LeftOutBySource { .. } => {
+            "name a part that it has, or copy from the archive that it mirrors; a sync of the mirror with other options brings the rest there"
+        }
+        Error::UnreadableExpiry { .. } => {
+            "clients refuse it too (apt: `Invalid 'Valid-Until' entry`): its publisher has to correct it; if the source is correct as it is, copy it once with `--trust-existing`"
+        }
+        Error::NotYetValid { .. } => {
+            "clients refuse it too (`Acquire::Max-FutureTime` of apt is 10 s): correct the clock of this machine, or of the publisher, or wait until then; if the source is correct as it is, copy it once with `--trust-existing`"
         }
         Error::HasOtherNames { names, .. } => {
             let commands: Vec<String> = names.iter().map(|name| format!("`publish drop {name}`")).collect();

@@ -14,7 +14,7 @@ use crate::{
     archive::{Error, Trust},
     cli::failure::{Failure, OUT_OF_REACH},
     config::{RuleKind, SourceRule, SuiteConfig},
-    dists::PackagesKey,
+    dists::{PackagesKey, layout::TREES},
     names::Suite,
     operations::{upgrade::RuleFilter, upstream::Upstream},
     signing::{Distrust, Gpg, KeySource, Keyring},
@@ -185,7 +185,7 @@ async fn other_at(
     let location = Location::parse(&place, &session.current);
     let location = location.map_err(|error| status::with(status::FAILED, Failure::of(&error, None)))?;
     let store = Store::open(&location, &session.environment)?.with_cache(Cache::of(&session.environment));
-    let store = store.revalidating();
+    let store = store.revalidating().with_linked_folders(&TREES);
     let name = match rule.suite.as_deref() {
         None => suite.codename.to_string(),
         Some(named) => named
@@ -234,6 +234,12 @@ fn hint(error: &Error) -> Option<&'static str> {
                 "its publisher has not renewed it, or an old copy is served: wait for the publisher, or name another mirror in `Method` of the rule; `VerifyRelease: blindtrust` takes it as it is",
             );
         }
+        Error::NotPublished { .. } => return Some("name a suite that is there in `Suite` of the rule"),
+        Error::NotYetValid { .. } => {
+            return Some(
+                "correct the clock of this machine, or wait until then; `VerifyRelease: blindtrust` takes it as it is",
+            );
+        }
         _ => return None,
     };
     Some(match distrust {
@@ -275,7 +281,7 @@ fn trust(call: &Call<'_>, rule: &SourceRule) -> Result<Trust, Failure> {
         named.extend(keys_of(word, &certificates, call));
         keyring.merge(&certificates);
     }
-    Ok(Trust::keyring(keyring, now).of_source_keys(SourceKeys { named }))
+    Ok(Trust::keyring(keyring, now).with_clock(call.session.clock).of_source_keys(SourceKeys { named }))
 }
 
 /// The keys that a word of `VerifyRelease` allows. One that is not the id of a key names all keys of its certificates.

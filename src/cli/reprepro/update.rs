@@ -195,6 +195,11 @@ impl Opened {
             return self.upstream.missing(key).into();
         }
         let path = self.upstream.shown(key);
+        if self.upstream.lists(key) {
+            let text = format!("rule `{}` reads `{path}`, which the mirror there leaves out", self.rule.name);
+            let hint = "name what the mirror has in `Components` and `Architectures` of the rule, or the archive that it mirrors in `Method`";
+            return status::with(status::FILE, Failure::text(text, Some(hint.to_owned())));
+        }
         let text =
             format!("rule `{}` reads `{path}`, which the release file there does not list", self.rule.name);
         let hint = "name the components and architectures of the source in `Components` and `Architectures` of the rule, as in `main>universe`";
@@ -252,8 +257,8 @@ impl Decided {
             let refusal = Refusal { action: "copy", preposition: "to", subject, suite, source };
             return Err(Error::Refused(vec![refusal]).into());
         }
-        let mut copied = opened.upstream.copied(&new.entry, &new.origin.key)?;
-        copied.component = target.component.clone();
+        let copied = opened.upstream.copied(&new.entry, &new.origin.key)?;
+        let mut copied = copied.in_component(&target.component)?;
         copied.only = Some([target.architecture.clone()].into());
         Ok(Some(copied))
     }

@@ -32,6 +32,8 @@ pub(in crate::cli) struct Args {
     pub(super) all: bool,
 
     /// Sync only this suite; repeatable
+    ///
+    /// Its other names (`stable` beside `bookworm`) that the destination has are published with it.
     #[arg(short, long)]
     pub(super) suite: Vec<String>,
 

@@ -4,15 +4,17 @@
 //! has no links: both names are copied, and a record lets commits there publish both.
 
 use std::{
+    collections::BTreeSet,
     io,
     os::unix::fs::symlink,
     path::{Path, PathBuf},
 };
 
 use crate::{
-    archive::{Archive, Error},
+    archive::{Archive, Error, Trust},
+    cli::failure::Failure,
     names::Suite,
-    store::Location,
+    store::{Location, Store},
 };
 
 /// A name that leads to another suite.
@@ -22,21 +24,42 @@ pub(super) struct Link {
     pub(super) target: Suite,
 }
 
-/// Returns the suites that are other names of others of these: by links in a folder, or by records.
-pub(super) async fn of(suites: &[Suite], archive: &Archive) -> Result<Vec<Link>, Error> {
-    let source = archive.store().location();
-    let mut links = among(suites, source);
-    if suites.len() < 2 || matches!(source, Location::Web(_)) {
-        return Ok(links);
-    }
-    for name in suites {
-        let is_link = links.iter().any(|link| link.name == *name);
-        if !is_link && let Some(target) = archive.other_name_of(name).await?.filter(|of| suites.contains(of))
-        {
-            links.push(Link { name: name.clone(), target });
+/// Returns the suites of an archive that are other names of others: by links in its folder, or by these records.
+pub(super) fn of(folders: &[Suite], recorded: Vec<(Suite, Suite)>, source: &Location) -> Vec<Link> {
+    let mut links = among(folders, source);
+    for (name, target) in recorded {
+        if folders.contains(&target) && !links.iter().any(|link| link.name == name) {
+            links.push(Link { name, target });
         }
     }
-    Ok(links)
+    links
+}
+
+/// Adds the other names of the suites that the destination has: one of them alone would leave the others behind.
+pub(super) async fn add_published(
+    suites: &mut Vec<Suite>,
+    links: &[Link],
+    destination: &Store,
+) -> Result<(), Failure> {
+    let there = Archive::new(destination.clone(), Trust::unverified());
+    let real = |suite: &Suite| {
+        let link = links.iter().find(|link| link.name == *suite);
+        link.map_or_else(|| suite.clone(), |link| link.target.clone())
+    };
+    let reals: BTreeSet<Suite> = suites.iter().map(real).collect();
+    let all: BTreeSet<&Suite> = links.iter().flat_map(|link| [&link.name, &link.target]).collect();
+    for suite in all.into_iter().filter(|suite| reals.contains(&real(suite))) {
+        let is_there = async || match there.suite(suite).await {
+            Ok(published) => Ok(published.pointer().is_some()),
+            // It is there, and damaged.
+            Err(Error::Pointer { .. } | Error::Untrusted { .. }) => Ok(true),
+            Err(error) => Err(error),
+        };
+        if !suites.contains(suite) && is_there().await? {
+            suites.push(suite.clone());
+        }
+    }
+    Ok(())
 }
 
 /// Returns the suites of a folder that are links to others of these.

@@ -94,14 +94,15 @@ async fn carry(
 ) -> Result<(Report, Option<Failure>), Failure> {
     let started = Instant::now();
     let destination = target.open(session)?;
-    let mut suites = suites(archive, session, &target.suites).await?;
+    let (mut suites, mut names) = suites(archive, session, &target.suites).await?;
+    links::add_published(&mut suites, &names, &destination).await?;
+    names.retain(|link| suites.contains(&link.name) && suites.contains(&link.target));
     // Targets of `Archive:` come first: an interrupted sync leaves moved versions in both suites, never in none.
     suites.sort_by_key(|suite| {
         let configured = session.config.find(suite.as_str());
         configured.map_or(0, |suite| session.config.archives_of(suite).count())
     });
     // Names that lead to another suite are linked once that is there.
-    let names = links::of(&suites, archive).await?;
     let (linked, copied): (Vec<_>, Vec<_>) =
         names.into_iter().partition(|link| link.is_possible(&target.location));
     suites.retain(|suite| linked.iter().all(|link| link.name != *suite));
@@ -141,10 +142,12 @@ async fn carry(
     for suite in
         report.synced.suites.iter().filter(|suite| suite.published && suite.signed && !suite.verified)
     {
-        session.ui.warn(&format!(
-            "the signature of suite `{}` was not verified: no public key is known; name the keys with `--keyring FILE`, which later changes of the suite will require",
-            suite.suite
-        ));
+        let why = if archive.trust.keys().is_empty() {
+            "no public key is known; name the keys with `--keyring FILE`, which later changes of the suite will require"
+        } else {
+            "`--trust-existing` copies it as it is; later changes of the suite will require a key that verifies it"
+        };
+        session.ui.warn(&format!("the signature of suite `{}` was not verified: {why}", suite.suite));
     }
     let is_complete = report.synced.errors.is_empty() && report.synced.failed.is_empty();
     if is_complete && !args.dry_run {
@@ -196,21 +199,26 @@ async fn record_names(report: &Report, destination: &Store, copied: &[Link]) -> 
     Ok(())
 }
 
-/// Returns the suites to sync: the named ones, else all, under each of their names.
-async fn suites(archive: &Archive, session: &Session<'_>, named: &[Suite]) -> Result<Vec<Suite>, Failure> {
+/// Returns the suites to sync: the named ones, else all, under each of their names; and the other names of suites.
+async fn suites(
+    archive: &Archive,
+    session: &Session<'_>,
+    named: &[Suite],
+) -> Result<(Vec<Suite>, Vec<Link>), Failure> {
     if named.is_empty() {
         session.require_name_on_web()?;
     }
     if let Location::Web(_) = session.location {
-        return Ok(named.to_vec());
+        return Ok((named.to_vec(), Vec::new()));
     }
-    let found = archive.suite_folders().await?;
+    let (found, recorded) = archive.suite_folders_and_names().await?;
+    let links = links::of(&found, recorded, archive.store().location());
     if !named.is_empty() {
         let folder = |suite: &Suite| match session.config.find(suite.as_str()) {
             Some(configured) if !found.contains(suite) => configured.codename.clone(),
             _ => suite.clone(),
         };
-        return Ok(named.iter().map(folder).collect());
+        return Ok((named.iter().map(folder).collect(), links));
     }
     // A suite may be configured under the name of a link.
     let published = session.suites_to_read(archive, None).await?;
@@ -223,7 +231,7 @@ async fn suites(archive: &Archive, session: &Session<'_>, named: &[Suite]) -> Re
     }
     let mut all = [left, published].concat();
     all.sort_unstable();
-    Ok(all)
+    Ok((all, links))
 }
 
 fn print_report(report: &Report, ui: &Ui) {
@@ -245,6 +253,11 @@ fn print_report(report: &Report, ui: &Ui) {
     }
     for suite in synced.suites.iter().filter(|suite| suite.published) {
         ui.say(&format!("Published suite `{}` in {location}", suite.suite));
+    }
+    for suite in &synced.suites {
+        for name in &suite.names {
+            ui.say(&format!("Published suite `{name}` in {location}, another name of `{}`", suite.suite));
+        }
     }
     let is_well = synced.failed.is_empty() && synced.errors.is_empty();
     if !synced.sent.is_empty() {
