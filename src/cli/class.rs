@@ -113,9 +113,9 @@ impl From<&archive::Error> for Class {
             | E::Mismatch { path, .. }
             | E::Longer { path, .. }
             | E::Missing { path }
+            | E::NotMirrored { path, .. }
             | E::NotAtSource { path }
             | E::Unpack { path, .. }
-            | E::NotMirrored { path, .. }
             | E::Index { path, .. }
             | E::Sources { path, .. }
             | E::Incomplete { path, .. }

@@ -78,8 +78,8 @@ pub enum Error {
         /// The index at its root.
         index: String,
     },
-    /// A suite of another archive has expired.
-    #[error("suite `{suite}` of the other archive has expired: its `Valid-Until` was {until}")]
+    /// A suite that is a source has expired.
+    #[error("suite `{suite}` of the source has expired: its `Valid-Until` was {until}")]
     Expired {
         /// The suite.
         suite: Suite,
@@ -221,6 +221,18 @@ pub enum Error {
         /// The file.
         path: String,
     },
+    /// The source lists indices of a component or an architecture, and has none of them: it is a mirror of a part.
+    #[error("`{path}` is listed in the release file, and the source has no index of {what} `{name}`")]
+    NotMirrored {
+        /// An index of it.
+        path: String,
+        /// `component` or `architecture`.
+        what: &'static str,
+        /// Its name.
+        name: String,
+        /// The names of those that the source has.
+        there: Vec<String>,
+    },
     /// The archive that packages are taken from has no suite of this name.
     #[error("there is no suite `{suite}` in `{location}`")]
     NoSuchSuite {
@@ -234,7 +246,7 @@ pub enum Error {
     LeftOutBySource {
         /// The suite.
         suite: Suite,
-        /// What the mirror has.
+        /// The part that the mirror has.
         part: String,
         /// `component` or `architecture`.
         what: &'static str,
@@ -270,18 +282,6 @@ pub enum Error {
         suite: Suite,
     },
     /// The suite does not allow replacing the contents of a published version.
-    /// The source lists indices of a component or an architecture, and has none of them: it is a mirror of a part.
-    #[error("`{path}` is listed in the release file, and the source has no index of {what} `{name}`")]
-    NotMirrored {
-        /// An index of it.
-        path: String,
-        /// `component` or `architecture`.
-        what: &'static str,
-        /// Its name.
-        name: String,
-        /// The names of those that the source has.
-        there: Vec<String>,
-    },
     #[error("cannot replace packages in suite `{suite}`: its published versions are immutable")]
     NotMutable {
         /// The suite.
