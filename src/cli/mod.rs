@@ -386,7 +386,7 @@ async fn command(command: Command, session: Session<'_>) -> Result<ExitCode, Fai
         Command::Add(args) => add::run(args, &session).await,
         Command::Attach(args) => attach::run(&args, &session).await,
         Command::Copy(args) => copy::run(&args, &session).await,
-        Command::Pull(args) => pull::run(&args, session).await,
+        Command::Pull(args) => Box::pin(pull::run(&args, session)).await,
         Command::Import(args) => Box::pin(import::run(&args, session)).await,
         Command::Remove(args) => remove::run(&args, &session).await,
         Command::Rollback(args) => rollback::run(&args, &session).await,

@@ -54,7 +54,9 @@ impl Archive {
         for name in names {
             let mut is_published = false;
             for _ in 0..TRIES {
-                match copy(&self.store, (suite, known, name), &self.trust, (events, &mut changed)).await {
+                let copied = copy(&self.store, (suite, known, name), &self.trust, (events, &mut changed));
+                // A large future, which few suites need.
+                match Box::pin(copied).await {
                     Ok(true) => {
                         is_published = true;
                         break;

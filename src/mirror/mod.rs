@@ -7,11 +7,11 @@
 
 mod part;
 mod unchanged;
+mod names;
 mod difference;
 mod root;
 mod verify;
 mod source;
-mod names;
 mod images;
 mod page;
 mod run;

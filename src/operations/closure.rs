@@ -87,8 +87,8 @@ fn contradictions(required: &[Vec<Dependency>], offers: [&Offer<'_>; 2]) -> Vec<
         by_name.entry(&group[0].name).or_default().push(&group[0]);
     }
     by_name.retain(|name, all| {
-        let named = offers.iter().filter_map(|offer| offer.by_name.get(*name)).flatten();
-        let fitting: Vec<_> = named.filter(|found| all.iter().any(|one| found.fits(one))).collect();
+        let offered = offers.iter().filter_map(|offer| offer.by_name.get(*name)).flatten();
+        let fitting: Vec<_> = offered.filter(|found| all.iter().any(|one| found.fits(one))).collect();
         // Packages of other names that provide it can be installed beside it.
         let names: BTreeSet<&str> = fitting.iter().map(|found| found.entry.name()).collect();
         // One that no version fulfils is missing as it is.
@@ -141,9 +141,9 @@ impl<'a> Closure<'a> {
             while let Some(package) = open.pop() {
                 let required = Dependency::required(package.stanza());
                 for shown in contradictions(&required, [&known, &source]) {
-                    let lacking = missing.entry(shown);
+                    let found = missing.entry(shown);
                     let (_, where_missing) =
-                        lacking.or_insert_with(|| (package.name().to_owned(), BTreeSet::new()));
+                        found.or_insert_with(|| (package.name().to_owned(), BTreeSet::new()));
                     where_missing.insert(architecture.clone());
                 }
                 for alternatives in &required {

@@ -459,10 +459,10 @@ type Identity = (PackageType, [String; 3]);
 type Found<'a> = BTreeMap<Identity, (PackageEntry, &'a PackagesKey)>;
 
 /// Returns the newest version of each type, name and architecture of the selected packages, by those and the version.
-fn newest<'a>(
-    indices: &'a [(PackagesKey, PackagesIndex)],
+fn newest(
+    indices: &[(PackagesKey, PackagesIndex)],
     mut select: impl FnMut(&PackagesKey, &PackagesIndex) -> Vec<PackageEntry>,
-) -> Found<'a> {
+) -> Found<'_> {
     let mut newest: BTreeMap<(PackageType, [String; 2]), (PackageEntry, &PackagesKey)> = BTreeMap::new();
     for (key, index) in indices {
         for entry in select(key, index) {

@@ -28,7 +28,7 @@ impl Copies {
         let mut binaries = all.iter().filter(|name| !name.is_source()).peekable();
         let only_sources = binaries.peek().is_none() && !all.is_empty();
         // Each index lists the packages for all architectures.
-        let any = binaries.all(|name| name.is_all()) && !only_sources;
+        let any = binaries.all(Architecture::is_all) && !only_sources;
         let is_meant = |name: &Architecture| {
             *name == key.architecture || self.with_variants && key.architecture.is_variant_of(name)
         };

@@ -107,7 +107,7 @@ impl Upstream {
         architectures: &[Architecture],
     ) -> Result<(), Error> {
         let Some(release) = self.state.release().filter(|_| self.kind != Kind::Flat) else { return Ok(()) };
-        let list = |field: &str| -> Vec<String> {
+        let words_of = |field: &str| -> Vec<String> {
             let words = release.field(field).unwrap_or_default().split_whitespace();
             // `main` is the folder of `updates/main` in some suites.
             words.map(|word| word.rsplit('/').next().unwrap_or(word).to_owned()).collect()
@@ -116,7 +116,7 @@ impl Upstream {
         let architectures = architectures.iter().filter(|name| !name.is_all() && !name.is_source());
         let architectures = architectures.map(|name| ("architecture", "Architectures", name.to_string()));
         for (what, field, name) in components.chain(architectures) {
-            let known = list(field);
+            let known = words_of(field);
             let last = name.rsplit('/').next().unwrap_or(&name);
             if !known.is_empty() && !known.iter().any(|known| known == last) {
                 return Err(Error::UnknownPart { what, name, known });

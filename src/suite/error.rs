@@ -246,7 +246,7 @@ pub enum Error {
     LeftOutBySource {
         /// The suite.
         suite: Suite,
-        /// What the mirror has.
+        /// The part that the mirror has.
         part: String,
         /// `component` or `architecture`.
         what: &'static str,
