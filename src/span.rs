@@ -1,6 +1,5 @@
 //! The grammar of spans of time, in configuration files and on the command line: `12h`, `7d`, `2w`, `1m`, `1y`, or several
-//! of them. A number without a unit, alone or at the end, is a number of days: reprepro reads `ValidFor: 7` so, and gpg an
-//! expiry.
+//! of them.
 
 /// The expected form, for errors.
 pub(crate) const SPAN: &str = "a span such as `12h`, `7d`, `2w`, `1m` or `1y`";
@@ -40,21 +39,19 @@ impl Unit {
 }
 
 /// Splits a span into its numbers and units; only a number at the end may have no unit.
-pub(crate) fn parts(text: &str) -> Option<Vec<(u64, Unit)>> {
+pub(crate) fn parts(text: &str) -> Option<Vec<(u64, Option<Unit>)>> {
     let mut parts = Vec::new();
     let mut rest = text.trim();
     while !rest.is_empty() {
         let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
         let count = rest[..digits].parse().ok()?;
         rest = rest[digits..].trim_start();
-        let unit = rest.bytes().next().map_or(Some(Unit::Day), Unit::parse)?;
+        let unit = match rest.bytes().next() {
+            Some(letter) => Some(Unit::parse(letter)?),
+            None => None,
+        };
         parts.push((count, unit));
         rest = rest.get(1..).unwrap_or_default().trim_start();
     }
     Some(parts)
-}
-
-/// Whether a text may be meant as a year, where a day can be named as well as a span.
-pub(crate) fn is_like_year(text: &str) -> bool {
-    matches!(text.trim().as_bytes(), [b'1' | b'2', rest @ ..] if rest.len() == 3 && rest.iter().all(u8::is_ascii_digit))
 }

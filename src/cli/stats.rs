@@ -25,7 +25,6 @@ use crate::{
     compression::Compression,
     config::parse_span,
     glob::Glob,
-    span::is_like_year,
     version::Version,
 };
 
@@ -98,9 +97,6 @@ fn parse_day(text: &str) -> Result<i64, String> {
 fn parse_since(text: &str) -> Result<Since, String> {
     match start_of_day(text) {
         Some(day) => Ok(Since::Day(day)),
-        None if is_like_year(text) => {
-            Err(format!("it may be a year, or a number of days: write `{text}-01-01` or `{text}d`"))
-        }
         None => parse_span(text)
             .map(Since::Before)
             .map_err(|error| format!("{error}, or a day such as 2026-11-01")),

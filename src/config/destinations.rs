@@ -432,8 +432,8 @@ LOCATION: /srv/backup/my archive
     fn a_bad_value_is_named_with_what_is_expected() {
         let fails = |text: &str| read(&[("destinations", text)]).unwrap_err();
         assert_eq!(
-            fails(&format!("{LEAST}# soon\nKeepFor: 7x\n")),
-            "`CONF/destinations` line 4: field `KeepFor` is `7x`; expected a span such as `12h`, `7d`, `2w`, `1m` or `1y`"
+            fails(&format!("{LEAST}# soon\nKeepFor: 7\n")),
+            "`CONF/destinations` line 4: field `KeepFor` is `7`; expected a span such as `12h`, `7d`, `2w`, `1m` or `1y`"
         );
         assert_eq!(
             fails("Location: x\n"),

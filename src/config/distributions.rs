@@ -20,7 +20,8 @@ use super::{
     records,
     suite_config::SuiteConfig,
     values::{
-        CACHE_CONTROL, GENERATIONS, PUBLIC_URL, SPAN, cache_control, generations, public_url, span_or_zero,
+        CACHE_CONTROL, GENERATIONS, PUBLIC_URL, SPAN, cache_control, generations, public_url, span_in_days,
+        span_or_zero,
     },
 };
 use crate::{
@@ -226,8 +227,7 @@ impl SuiteConfig {
             suite.set_sign_with(value.trim());
         }
         suite.trusted_keys = key_files(stanza, "TrustedKeys", folder)?;
-        // As in reprepro, a suite with `0d` does not expire.
-        suite.valid_for = parsed(stanza, "ValidFor", SPAN, span_or_zero)?.filter(|span| !span.is_zero());
+        suite.valid_for = parsed(stanza, "ValidFor", SPAN, span_in_days)?;
         if let Some(found) = indices::compressions_in(stanza, "DebIndices", "Packages", &mut warn)? {
             suite.compressions = found;
         }
@@ -450,7 +450,7 @@ mod tests {
         assert_eq!(config.warnings, [""; 0]);
         for (field, says) in [
             ("KeepFor: soon", "expected a span such as `12h`, `7d`, `2w`, `1m` or `1y`"),
-            ("KeepFor: 7 1m", "expected a span"),
+            ("KeepFor: 0d", "expected a span"),
             ("KeepGenerations: 0", "expected a number from 1 on"),
             ("IndexCacheControl: näh", "expected a whole header value"),
         ] {

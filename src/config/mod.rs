@@ -38,4 +38,4 @@ pub use rules::{Mapping, RuleKind, SourceRule, sources_of};
 pub use suite_config::SuiteConfig;
 pub use uploaders::{Signed, SigningKey, UploadFacts, Uploaders};
 pub(crate) use values::is_public_url;
-pub use values::{parse_generations, parse_span, parse_span_or_zero};
+pub use values::{parse_generations, parse_span};

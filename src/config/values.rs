@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::Url;
 
 pub(super) use crate::span::SPAN;
-use crate::span::parts;
+use crate::span::{Unit, parts};
 
 pub(super) const CACHE_CONTROL: &str = "a whole header value, such as `max-age=60, must-revalidate`";
 pub(super) const PUBLIC_URL: &str = "the `http://` or `https://` URL of the archive, without a password";
@@ -32,29 +32,33 @@ pub fn parse_span(text: &str) -> Result<Duration, String> {
     span(text).ok_or_else(|| format!("expected {SPAN}"))
 }
 
-/// Parses a span of time that may be zero, from a command line.
-pub fn parse_span_or_zero(text: &str) -> Result<Duration, String> {
-    span_or_zero(text).ok_or_else(|| format!("expected {SPAN}"))
+/// Parses `12h`, `7d`, `2w`, `1m`, `1y`, or several of them.
+///
+/// A month has 31 days and a year 365, as in reprepro's `ValidFor`. A number needs a unit: `7` could be hours or days.
+pub(super) fn span(text: &str) -> Option<Duration> {
+    hours(text, None)
 }
 
-/// Parses `12h`, `7d`, `2w`, `1m`, `1y`, several of them, or a number of days.
-///
-/// A month has 31 days and a year 365, as in reprepro's `ValidFor`.
-pub(super) fn span(text: &str) -> Option<Duration> {
-    span_or_zero(text).filter(|span| !span.is_zero())
+/// Parses a span that may be zero: `0`.
+pub(super) fn span_or_zero(text: &str) -> Option<Duration> {
+    if text.trim() == "0" { Some(Duration::ZERO) } else { span(text) }
+}
+
+/// Parses a span in which a number without a unit is a number of days, as reprepro reads `ValidFor`.
+pub(super) fn span_in_days(text: &str) -> Option<Duration> {
+    hours(text, Some(Unit::Day))
 }
 
 /// More than a hundred years is not useful, and the limit prevents overflow in sums with times.
 const MOST: u64 = 100 * 366 * 24;
 
-/// Parses a span that may be zero, such as `0`.
-pub(super) fn span_or_zero(text: &str) -> Option<Duration> {
-    let parts = parts(text).filter(|parts| !parts.is_empty())?;
+fn hours(text: &str, without_unit: Option<Unit>) -> Option<Duration> {
     let mut sum: u64 = 0;
-    for (count, unit) in parts {
-        sum = count.checked_mul(unit.hours()).and_then(|more| sum.checked_add(more))?;
+    for (count, unit) in parts(text)? {
+        let hours = unit.or(without_unit)?.hours();
+        sum = count.checked_mul(hours).and_then(|more| sum.checked_add(more))?;
     }
-    (sum <= MOST).then(|| Duration::from_secs(sum * 3600))
+    (1..=MOST).contains(&sum).then(|| Duration::from_secs(sum * 3600))
 }
 
 /// Whether a text is the URL of an archive for clients: without a user, a password, a query or a fragment. It is published,
@@ -87,31 +91,16 @@ mod tests {
             ("2w 12h", 14 * 24 + 12),
             ("1m3d", 34 * 24),
             (" 7 d ", 7 * 24),
-            ("7", 7 * 24),
-            ("1m 3", 34 * 24),
         ] {
-            assert_eq!(span(text), Some(Duration::from_secs(hours * 3600)), "{text}");
+            let expected = Some(Duration::from_secs(hours * 3600));
+            assert_eq!(span(text), expected, "{text}");
+            assert_eq!(span_in_days(text), expected, "{text}");
         }
-        for bad in [
-            "",
-            "0",
-            "0d",
-            "d",
-            "7x",
-            "7 1m",
-            "7dd",
-            "-1d",
-            "1.5d",
-            "101y",
-            "99999999999999999999d",
-            "7d soon",
-            "7é",
-        ] {
-            assert_eq!(span(bad), None, "{bad}");
+        for bad in
+            ["", "0d", "d", "7x", "7dd", "-1d", "1.5d", "101y", "99999999999999999999d", "7d soon", "7é"]
+        {
+            assert_eq!((span(bad), span_in_days(bad)), (None, None), "{bad}");
         }
-        assert_eq!(
-            (span_or_zero("0"), span_or_zero("0m"), span_or_zero("")),
-            (Some(Duration::ZERO), Some(Duration::ZERO), None)
-        );
+        assert_eq!((span("7"), span_in_days("7")), (None, span("7d")));
     }
 }

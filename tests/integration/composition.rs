@@ -307,12 +307,12 @@ fn spans_are_the_same_everywhere() {
         (&["sync", "./copy", "-n", "--delete"], "--keep-for"),
         (&["key", "generate"], "--expires"),
     ] {
-        for (at, span) in ["12h", "7d", "7", "2w", "1m", "1y", "1y 6m"].into_iter().enumerate() {
+        for (at, span) in ["12h", "7d", "2w", "1m", "1y", "1y 6m"].into_iter().enumerate() {
             let output = format!("{at}.asc");
             let output = if command[0] == "key" { vec!["--output", &output] } else { Vec::new() };
             sandbox.publish([command, &[option, span], &output].concat()).ok();
         }
-        for wrong in ["7 1m", "3q", "d", "1.5d", "soon"] {
+        for wrong in ["7", "3q", "d", "1.5d", "soon"] {
             let said = sandbox.publish([command, &[option, wrong]].concat()).fails(2);
             said.says(["`12h`, `7d`, `2w`, `1m` or `1y`"]);
         }

@@ -48,53 +48,6 @@ fn the_configuration_sets_the_expiry_of_a_release() {
     }
 }
 
-/// The seconds between the dates of a release file, if it expires.
-fn lifetime(sandbox: &Sandbox, release: &str) -> Option<i64> {
-    let date = |field: &str| {
-        let value = release.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(": "))?;
-        sandbox.ask("date", ["-d", value, "+%s"]).trim().parse::<i64>().ok()
-    };
-    Some(date("Valid-Until")? - date("Date").expect("a date"))
-}
-
-/// reprepro reads a number without a unit as days, and so does every other span.
-#[test]
-fn a_span_is_the_one_that_reprepro_reads() {
-    let sandbox = Sandbox::new();
-    deb("hello").write(sandbox.incoming());
-    for (span, days) in [
-        ("7", Some(7)),
-        ("7d", Some(7)),
-        ("1m 11 d", Some(42)),
-        ("1m 3", Some(34)),
-        ("1 y", Some(365)),
-        ("0d", None),
-    ] {
-        sandbox.configure(&format!("{FULL}ValidFor: {span}\n"));
-        sandbox.publish(["add", "incoming"]).ok();
-        sandbox.publish(["refresh"]).ok();
-        let seconds = days.map(|days| days * 24 * 60 * 60);
-        assert_eq!(lifetime(&sandbox, &sandbox.read("dists/bookworm/Release")), seconds, "{span}");
-        let other = sandbox.path("other/conf");
-        fs::create_dir_all(&other).unwrap();
-        fs::copy(sandbox.archive("conf/distributions"), other.join("distributions")).unwrap();
-        let mut reprepro = sandbox.command("reprepro");
-        reprepro.args(["-b", "other", "export"]);
-        sandbox.run(reprepro).ok();
-        let release = fs::read_to_string(sandbox.path("other/dists/bookworm/Release")).unwrap();
-        assert_eq!(lifetime(&sandbox, &release), seconds, "{span}");
-    }
-    sandbox.configure(&format!("{FULL}KeepFor: 7\n"));
-    sandbox.publish(["prune", "--older-than", "7"]).ok();
-    sandbox.configure(&format!("{FULL}KeepFor: 7 1m\n"));
-    sandbox.publish(["list"]).fails(1).says(["field `KeepFor` is `7 1m`; expected a span"]);
-    sandbox.configure(FULL);
-    sandbox
-        .publish(["stats", "--since", "2026", "incoming"])
-        .fails(2)
-        .says(["write `2026-01-01` or `2026d`"]);
-}
-
 #[test]
 fn changes_that_apt_refuses_need_confirmation() {
     let sandbox = Sandbox::new();

@@ -6,7 +6,7 @@ use super::{clients::print_clients, progress::print_event};
 use crate::{
     archive::{OVERLAP, RotateOptions, Rotated, Step},
     cli::{change_args::ChangeArgs, failure::Failure, json, replacement::ROTATE_BY_HAND, session::Session},
-    config::parse_span_or_zero,
+    config::parse_span,
     names::Suite,
     signing::parse_expiry,
     store::Location,
@@ -29,7 +29,7 @@ pub(crate) struct Args {
     finish: bool,
 
     /// With --finish, require that the new key was published TIME ago; `0d` if the old key is compromised [default: 30d]
-    #[arg(long, value_name = "TIME", value_parser = parse_span_or_zero, requires = "finish", conflicts_with = "expires")]
+    #[arg(long, value_name = "TIME", value_parser = parse_overlap, requires = "finish", conflicts_with = "expires")]
     after: Option<Duration>,
 
     /// New key: a file, a fingerprint or a gpg key [default: generate one]; with --finish, the key to keep
@@ -50,6 +50,14 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     pub(super) change: ChangeArgs,
+}
+
+/// Parses a span, which may be zero.
+fn parse_overlap(text: &str) -> Result<Duration, String> {
+    match text.trim() {
+        "0" | "0d" | "0h" | "0w" => Ok(Duration::ZERO),
+        text => parse_span(text),
+    }
 }
 
 pub(super) async fn run(args: &Args, session: &Session<'_>) -> Result<ExitCode, Failure> {
