@@ -376,7 +376,7 @@ async fn run(mut cli: Cli, ui: &Ui) -> Result<ExitCode, Failure> {
     };
     session.public_url = public_url.or(session.public_url);
     let is_on_the_web = matches!(session.location, Location::Web(_));
-    let done = command(cli.command, session).await;
+    let done = Box::pin(command(cli.command, session)).await;
     if is_on_the_web { done.map_err(Failure::of_a_reader) } else { done }
 }
 

@@ -227,7 +227,9 @@ impl SuiteConfig {
             suite.set_sign_with(value.trim());
         }
         suite.trusted_keys = key_files(stanza, "TrustedKeys", folder)?;
-        suite.valid_for = parsed(stanza, "ValidFor", SPAN, span_in_days)?;
+        // As in reprepro, a suite with `0d` does not expire.
+        let zero_or = |text: &str| span_or_zero(text).or_else(|| span_in_days(text));
+        suite.valid_for = parsed(stanza, "ValidFor", SPAN, zero_or)?.filter(|span| !span.is_zero());
         if let Some(found) = indices::compressions_in(stanza, "DebIndices", "Packages", &mut warn)? {
             suite.compressions = found;
         }

@@ -187,7 +187,7 @@ impl<'a> Copier<'a> {
             Err(FailedBecause::Differs { .. } | FailedBecause::Store(store::Error::TooLarge { .. }))
                 if load.is_patch() =>
             {
-                self.without_patch(load, "has another file there")
+                self.without_patch(load, "has another file there");
             }
             // An index may be listed in forms that no archive stores, and clients do without patches and images.
             Ok(Copied::NotCarried) if load.is_below_dists() => {}

@@ -251,33 +251,7 @@ impl Run<'_> {
             return Ok(outcome);
         }
         destination.check_space(difference.written()).await?;
-        let copier = &self.copier;
-        let Difference { pool, images, patches, by_hash, compat_names, .. } = &difference;
-        for transfers in [pool, images, patches, by_hash, compat_names] {
-            copier.announce(transfers);
-        }
-        let phase = |what: &'static str, transfers: &[copy::Transfer]| {
-            let bytes = transfers.iter().map(|load| load.expected.size).sum();
-            if !transfers.is_empty() {
-                (self.how.events)(Event::Phase { what, suite: suite.clone(), files: transfers.len(), bytes });
-            }
-        };
-
-        // A crash after any of these leaves unreferenced files, which the next run finds.
-        phase("pool files", &difference.pool);
-        copier.copy(&difference.pool).await?;
-        phase("images of the installer", &difference.images);
-        copier.copy(&difference.images).await?;
-        self.synced.changed.extend(difference.images.iter().map(|load| load.to.clone()));
-        phase("patches of indices", &difference.patches);
-        copier.copy(&difference.patches).await?;
-        phase("indices", &difference.by_hash);
-        let (smallest, others) = difference.by_hash.split_at(difference.by_hash.len().min(1));
-        copier.copy(smallest).await?;
-        copier.copy(others).await?;
-        for (path, content) in &difference.generation {
-            copier.put_new(path, content).await?;
-        }
+        self.copy_immutable(suite, &difference).await?;
         let is_whole = self.record_part(&sides, &difference.missing, &partial_there).await?;
         let copier = &self.copier;
         if difference.swaps {
@@ -304,7 +278,7 @@ impl Run<'_> {
             generations::mark_published(destination, &source, &difference.name).await?;
         }
         // For clients without by-hash. After a crash here they may see a mismatch until the next run.
-        phase("names for clients without by-hash", &difference.compat_names);
+        self.begin(suite, "names for clients without by-hash", &difference.compat_names);
         self.synced.changed.extend(difference.compat_names.iter().map(|load| load.to.clone()));
         if let Err(Error::NotCarried(failed)) = copier.copy(&difference.compat_names).await {
             // The suite is published all the same; `Release`, which marks it as complete, is not written.
@@ -322,6 +296,39 @@ impl Run<'_> {
         difference::record_as_finished(destination, suite, &pointer.bytes, is_whole);
         self.finished.push((suite.clone(), Sha256Digest::of(&pointer.bytes).to_string()));
         Ok(outcome)
+    }
+
+    /// Copies everything that the new release file references. A crash after any of these leaves unreferenced files, which the
+    /// next run finds.
+    async fn copy_immutable(&mut self, suite: &Suite, difference: &Difference) -> Result<(), Error> {
+        let copier = &self.copier;
+        let Difference { pool, images, patches, by_hash, compat_names, .. } = difference;
+        for transfers in [pool, images, patches, by_hash, compat_names] {
+            copier.announce(transfers);
+        }
+        self.begin(suite, "pool files", pool);
+        copier.copy(pool).await?;
+        self.begin(suite, "images of the installer", images);
+        copier.copy(images).await?;
+        self.synced.changed.extend(images.iter().map(|load| load.to.clone()));
+        self.begin(suite, "patches of indices", patches);
+        copier.copy(patches).await?;
+        self.begin(suite, "indices", by_hash);
+        let (smallest, others) = by_hash.split_at(by_hash.len().min(1));
+        copier.copy(smallest).await?;
+        copier.copy(others).await?;
+        for (path, content) in &difference.generation {
+            copier.put_new(path, content).await?;
+        }
+        Ok(())
+    }
+
+    /// Reports that a phase begins.
+    fn begin(&self, suite: &Suite, what: &'static str, transfers: &[copy::Transfer]) {
+        let bytes = transfers.iter().map(|load| load.expected.size).sum();
+        if !transfers.is_empty() {
+            (self.how.events)(Event::Phase { what, suite: suite.clone(), files: transfers.len(), bytes });
+        }
     }
 
     /// Writes the other forms of a release file.

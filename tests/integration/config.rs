@@ -48,6 +48,49 @@ fn the_configuration_sets_the_expiry_of_a_release() {
     }
 }
 
+/// The seconds between the dates of a release file, if it expires.
+fn lifetime(sandbox: &Sandbox, release: &str) -> Option<i64> {
+    let date = |field: &str| {
+        let value = release.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(": "))?;
+        sandbox.ask("date", ["-d", value, "+%s"]).trim().parse::<i64>().ok()
+    };
+    Some(date("Valid-Until")? - date("Date").expect("a date"))
+}
+
+/// In `ValidFor`, which reprepro has too, a number without a unit is a number of days.
+#[test]
+fn a_suite_expires_as_with_reprepro() {
+    let sandbox = Sandbox::new();
+    deb("hello").write(sandbox.incoming());
+    for (span, days) in [
+        ("7", Some(7)),
+        ("7d", Some(7)),
+        ("1m 11 d", Some(42)),
+        ("1m 3", Some(34)),
+        ("1 y", Some(365)),
+        ("0d", None),
+    ] {
+        sandbox.configure(&format!("{FULL}ValidFor: {span}\n"));
+        sandbox.publish(["add", "incoming"]).ok();
+        sandbox.publish(["refresh"]).ok();
+        let seconds = days.map(|days| days * 24 * 60 * 60);
+        assert_eq!(lifetime(&sandbox, &sandbox.read("dists/bookworm/Release")), seconds, "{span}");
+        let other = sandbox.path("other/conf");
+        fs::create_dir_all(&other).unwrap();
+        fs::copy(sandbox.archive("conf/distributions"), other.join("distributions")).unwrap();
+        let mut reprepro = sandbox.command("reprepro");
+        reprepro.args(["-b", "other", "export"]);
+        sandbox.run(reprepro).ok();
+        let release = fs::read_to_string(sandbox.path("other/dists/bookworm/Release")).unwrap();
+        assert_eq!(lifetime(&sandbox, &release), seconds, "{span}");
+    }
+    // Every other span needs a unit.
+    sandbox.configure(&format!("{FULL}KeepFor: 7\n"));
+    sandbox.publish(["list"]).fails(1).says(["field `KeepFor` is `7`; expected a span"]);
+    sandbox.configure(FULL);
+    sandbox.publish(["prune", "--older-than", "7"]).fails(2).says(["expected a span such as `12h`"]);
+}
+
 #[test]
 fn changes_that_apt_refuses_need_confirmation() {
     let sandbox = Sandbox::new();

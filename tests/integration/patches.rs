@@ -211,18 +211,18 @@ fn an_export_ends_the_history_at_a_damaged_patch_or_list() {
         lists.push(LIST.to_owned());
         lists.into_iter().map(|list| archive.sandbox.archive(list)).collect::<Vec<_>>()
     };
-    let a_patch: fn(&Archive) -> Vec<PathBuf> =
-        |archive| vec![archive.sandbox.archive(&archive.patches()[1])];
-    let lose: fn(&Path) = |file| fs::remove_file(file).unwrap();
-    let cases: [(&str, fn(&Path), &dyn Fn(&Archive) -> Vec<PathBuf>, usize); 3] = [
-        ("a damaged patch", damage, &a_patch, 1),
-        ("a damaged list", damage, &lists, 0),
-        ("a lost list", lose, &lists, 0),
-    ];
-    for (case, harm, files, left) in cases {
+    let a_patch = |archive: &Archive| vec![archive.sandbox.archive(&archive.patches()[1])];
+    let lose = |file: &Path| fs::remove_file(file).unwrap();
+    for (case, is_lost, is_list, left) in [
+        ("a damaged patch", false, false, 1),
+        ("a damaged list", false, true, 0),
+        ("a lost list", true, true, 0),
+    ] {
         fs::remove_dir_all(archive.sandbox.path("archive")).unwrap();
         copy(&archive.sandbox, &whole, &archive.sandbox.path("archive"));
-        files(&archive).iter().for_each(|file| harm(file));
+        for file in if is_list { lists(&archive) } else { a_patch(&archive) } {
+            if is_lost { lose(&file) } else { damage(&file) }
+        }
         archive.run(&["check"]).fails(4).says(["`publish export stable`"]);
         if left > 0 {
             archive
