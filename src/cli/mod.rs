@@ -46,6 +46,7 @@ mod sync;
 mod sources;
 mod public_url;
 mod state;
+mod session_keys;
 mod session;
 mod place;
 mod replacement;
