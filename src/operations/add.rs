@@ -7,8 +7,9 @@ use super::{
     edit::{Older, SuiteEdit},
     edited_indices::Indices,
     lookup::{Lookup, describe},
-    plan::{Change, Copied, Phased, Plan, SuiteLayout},
+    plan::{Change, Copied, Phased, Plan},
     resolve::{Resolution, ResolvedChange, digest_of, same_bytes},
+    suite_layout::SuiteLayout,
 };
 use crate::{
     dists::{PackageEntry, PackagesKey},

@@ -8,7 +8,8 @@ use super::{
     edit::SuiteEdit,
     edited_indices::Indices,
     lookup::describe,
-    plan::{Plan, SuiteLayout},
+    plan::Plan,
+    suite_layout::SuiteLayout,
 };
 use crate::{
     config::Overrides,

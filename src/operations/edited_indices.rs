@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{addition::Addition, edit::SuiteEdit, plan::SuiteLayout};
+use super::{addition::Addition, edit::SuiteEdit, suite_layout::SuiteLayout};
 use crate::{
     dists::{PackageEntry, PackagesIndex, PackagesKey},
     names::{Architecture, Component},

@@ -9,7 +9,7 @@ use super::{
     addition::{Addition, PackageSource},
     copied_package::CopiedPackage,
     edit::SuiteEdit,
-    plan::{LeftOut, Retired, SuiteLayout},
+    suite_layout::{LeftOut, Retired, SuiteLayout},
 };
 use crate::{
     config::{Overrides, Sources, SuiteConfig},

@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     edited_indices::Indices,
-    plan::{Plan, Retired, SuiteLayout},
+    plan::Plan,
+    suite_layout::{Retired, SuiteLayout},
 };
 use crate::{
     config::{Sources, SuiteConfig},

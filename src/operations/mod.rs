@@ -36,6 +36,7 @@ pub(crate) mod drop;
 mod derived_from_packages;
 mod index_releases;
 pub(crate) mod plan;
+mod suite_layout;
 pub(crate) mod listing;
 mod contents;
 mod translations;
