@@ -145,9 +145,13 @@ async fn write_names(
         .map(|(path, listed)| (path.clone(), *listed, is_packed(path), stale.contains(path.as_str())))
         .collect();
     let names = stream::iter(listed).map(|(path, listed, is_packed, is_stale)| async move {
-        // A faster commit may have replaced this one, and `prune` deleted its files: only then a look is needed.
-        if is_stale && let Ok(copied) = copy(store, suite, (&path, &path), &listed).await {
-            return Ok(copied);
+        if is_stale {
+            let copied = copy(store, suite, (&path, &path), &listed).await;
+            let by_hash = format!("dists/{suite}/{}", by_hash_path(&path, &listed.sha256));
+            // A faster commit may have replaced this one, and `prune` deleted its files: only then a look is needed.
+            if copied.is_ok() || store.size(&by_hash).await?.is_some() {
+                return copied;
+            }
         }
         let name = write_as(store, suite, (&path, &path), &listed).await?;
         // Clients take a compressed form instead of a missing file, and not instead of a wrong one.

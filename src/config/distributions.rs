@@ -228,8 +228,8 @@ impl SuiteConfig {
         }
         suite.trusted_keys = key_files(stanza, "TrustedKeys", folder)?;
         // As in reprepro, a suite with `0d` does not expire.
-        let zero_or = |text: &str| span_or_zero(text).or_else(|| span_in_days(text));
-        suite.valid_for = parsed(stanza, "ValidFor", SPAN, zero_or)?.filter(|span| !span.is_zero());
+        let expires = stanza.text_of("ValidFor").is_none_or(|value| !matches!(value.trim(), "0" | "0d"));
+        suite.valid_for = if expires { parsed(stanza, "ValidFor", SPAN, span_in_days)? } else { None };
         if let Some(found) = indices::compressions_in(stanza, "DebIndices", "Packages", &mut warn)? {
             suite.compressions = found;
         }

@@ -39,9 +39,9 @@ pub(super) fn span(text: &str) -> Option<Duration> {
     hours(text, None)
 }
 
-/// Parses a span that may be zero: `0`, `0d`.
+/// Parses a span that may be zero: `0`.
 pub(super) fn span_or_zero(text: &str) -> Option<Duration> {
-    if ["0", "0d"].contains(&text.trim()) { Some(Duration::ZERO) } else { span(text) }
+    if text.trim() == "0" { Some(Duration::ZERO) } else { span(text) }
 }
 
 /// Parses a span in which a number without a unit is a number of days, as reprepro reads `ValidFor`.
