@@ -233,7 +233,7 @@ fn two_adds_race_and_one_may_be_killed() {
         kills: Kills::RunAgain,
         symmetric: true,
     }
-    .has_no_fault(600);
+    .has_no_fault(500);
 }
 
 #[test]
