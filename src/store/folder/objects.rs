@@ -85,9 +85,11 @@ impl ObjectStore for Folder {
         if options.head {
             return self.head(location, &options);
         }
-        // `LocalFileSystem` would wait for the writer of a named pipe, and hands over to another thread.
+        // `LocalFileSystem` would wait for the writer of a named pipe. Opened on another thread: a slow disk must not hold up
+        // the renewal of a lease.
         let path = self.readable(location)?;
-        let file = match crate::regular::open(&path) {
+        let opened = path.clone();
+        let file = match blocking(move || crate::regular::open(&opened)).await {
             Err(error) if error.kind() == io::ErrorKind::IsADirectory => return Err(absent(location)),
             opened => opened.map_err(failed)?,
         };
