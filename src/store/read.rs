@@ -13,7 +13,7 @@ use super::{
     handle::Store,
     limit::{Limit, Meter, unless_larger},
     location::Location,
-    offload::{INLINE, blocking},
+    offload::blocking,
 };
 
 impl Store {
@@ -42,8 +42,7 @@ impl Store {
         let room = capacity_for(result.meta.size, limit);
         let mut stream = match result.payload {
             GetResultPayload::File(file, _) => {
-                let read = move || read_file(file, limit);
-                let read = if result.meta.size <= INLINE { read() } else { blocking(read).await };
+                let read = blocking(move || read_file(file, limit)).await;
                 let bytes = read.map_err(|source| Error::Failed {
                     action: "read",
                     path: path.to_owned(),

@@ -1,7 +1,13 @@
 //! A folder as an [`ObjectStore`].
 
-use std::{fs, io, sync::Arc};
+use std::{
+    fs::{self, File, Metadata},
+    io::{self, Read as _},
+    path::Path,
+    sync::Arc,
+};
 
+use bytes::Bytes;
 use futures::{
     StreamExt,
     stream::{self, BoxStream},
@@ -39,6 +45,19 @@ impl Folder {
             extensions: Extensions::default(),
         })
     }
+}
+
+/// Opens a file, and reads it if it is small: a second handover would take longer than that.
+fn open(path: &Path, is_whole: bool) -> io::Result<(File, Metadata, Option<Bytes>)> {
+    let file = crate::regular::open(path)?;
+    let metadata = file.metadata()?;
+    if !is_whole || metadata.len() > INLINE {
+        return Ok((file, metadata, None));
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or_default() + 1);
+    // It may have grown since.
+    (&file).take(INLINE + 1).read_to_end(&mut bytes)?;
+    Ok((file, metadata, Some(bytes.into())))
 }
 
 /// No caller uses the revision that a write returns.
@@ -85,23 +104,25 @@ impl ObjectStore for Folder {
         if options.head {
             return self.head(location, &options);
         }
-        // `LocalFileSystem` would wait for the writer of a named pipe. Opened on another thread: a slow disk must not hold up
-        // the renewal of a lease.
+        // `LocalFileSystem` would wait for the writer of a named pipe, and hands over to another thread for each step.
         let path = self.readable(location)?;
-        let opened = path.clone();
-        let file = match blocking(move || crate::regular::open(&opened)).await {
+        let (at, is_whole) = (path.clone(), options.range.is_none());
+        let (file, metadata, bytes) = match blocking(move || open(&at, is_whole)).await {
             Err(error) if error.kind() == io::ErrorKind::IsADirectory => return Err(absent(location)),
             opened => opened.map_err(failed)?,
         };
-        let meta = meta(location.clone(), &file.metadata().map_err(failed)?)?;
+        let meta = meta(location.clone(), &metadata)?;
         options.check_preconditions(&meta)?;
-        let whole = 0..meta.size;
         let range = match options.range {
             Some(range) => range.as_range(meta.size).map_err(|error| failed(io::Error::other(error)))?,
-            None => whole,
+            None => 0..meta.size,
+        };
+        let payload = match bytes {
+            Some(bytes) => GetResultPayload::Stream(stream::iter([Ok(bytes)]).boxed()),
+            None => GetResultPayload::File(file, path),
         };
         Ok(GetResult {
-            payload: GetResultPayload::File(file, path),
+            payload,
             range,
             meta,
             attributes: Attributes::default(),
