@@ -147,9 +147,8 @@ async fn write_names(
     let names = stream::iter(listed).map(|(path, listed, is_packed, is_stale)| async move {
         if is_stale {
             let copied = copy(store, suite, (&path, &path), &listed).await;
-            let by_hash = format!("dists/{suite}/{}", by_hash_path(&path, &listed.sha256));
             // A faster commit may have replaced this one, and `prune` deleted its files: only then a look is needed.
-            if copied.is_ok() || store.size(&by_hash).await?.is_some() {
+            if copied.is_ok() || store.size(&by_hash(suite, &path, &listed)).await?.is_some() {
                 return copied;
             }
         }
@@ -199,9 +198,8 @@ pub(super) async fn write_as(
             return Ok(Name::UpToDate);
         }
     }
-    let by_hash = format!("dists/{suite}/{}", by_hash_path(path, &listed.sha256));
     // A listed file without a by-hash name is not stored, or was written by another tool.
-    if store.size(&by_hash).await?.is_none() {
+    if store.size(&by_hash(suite, path, listed)).await?.is_none() {
         return Ok(Name::NotStored { another });
     }
     copy(store, suite, (path, name), listed).await
@@ -214,10 +212,13 @@ async fn copy(
     (path, name): (&str, &str),
     listed: &Listed,
 ) -> Result<Name, Error> {
-    let (by_hash, name) =
-        (format!("dists/{suite}/{}", by_hash_path(path, &listed.sha256)), format!("dists/{suite}/{name}"));
-    store.copy_known(listed.sha256, &by_hash, &name).await?;
+    let name = format!("dists/{suite}/{name}");
+    store.copy_known(listed.sha256, &by_hash(suite, path, listed), &name).await?;
     Ok(Name::Written(name))
+}
+
+fn by_hash(suite: &Suite, path: &str, listed: &Listed) -> String {
+    format!("dists/{suite}/{}", by_hash_path(path, &listed.sha256))
 }
 
 /// Reads the forms of a release file of another publisher without its key: its detached signature is kept with the

@@ -1,5 +1,7 @@
 //! The published suites of an archive without a configuration.
 
+use std::collections::BTreeSet;
+
 use crate::{
     archive::{PublishedSuite, archive_name, snapshot_of},
     cli::session::Session,
@@ -17,10 +19,8 @@ pub(super) struct Published {
 
 /// Whether the configuration says how the keyring package is called: by the only `Origin` of its suites.
 pub(super) fn has_origin(session: &Session<'_>) -> bool {
-    let mut origins: Vec<&str> =
+    let origins: BTreeSet<&str> =
         session.config.suites.iter().filter_map(|suite| suite.copied_field("Origin")).collect();
-    origins.sort_unstable();
-    origins.dedup();
     origins.len() == 1
 }
 
@@ -30,7 +30,7 @@ pub(super) async fn package_name(session: &Session<'_>) -> Option<String> {
         return None;
     }
     let archive = session.archive(tokio::task::block_in_place(|| session.trust_to_read()));
-    let mut origins = Vec::new();
+    let mut origins = BTreeSet::new();
     for name in archive.suites().await.unwrap_or_default() {
         let named = archive.keyring_package_names(&name, archive.trust.keys()).await.unwrap_or_default();
         if !named.is_empty() {
@@ -41,8 +41,6 @@ pub(super) async fn package_name(session: &Session<'_>) -> Option<String> {
         let published = suite.release().and_then(|release| release.field("Origin"));
         origins.extend(configured.or(published).map(ToOwned::to_owned));
     }
-    origins.sort_unstable();
-    origins.dedup();
     if origins.len() == 1 {
         return None;
     }
